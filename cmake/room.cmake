@@ -1,0 +1,30 @@
+# belay_room(journal SOURCES sqlite.cpp NEEDS base USES PkgConfig::SQLITE)
+# One static library a room. NEEDS are rooms of lower floors; tools/check_layout.py checks the
+# includes, the linker checks the rest. All rooms share base's precompiled header.
+function(belay_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;NEEDS;USES" ${ARGN})
+  add_library(belay_${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(belay_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  list(TRANSFORM ROOM_NEEDS PREPEND belay_)
+  target_link_libraries(belay_${name} PUBLIC ${ROOM_NEEDS} ${ROOM_USES})
+  if(NOT name STREQUAL base)
+    target_precompile_headers(belay_${name} REUSE_FROM belay_base)
+  endif()
+endfunction()
+
+# belay_test(journal SOURCES chain_test.cpp NEEDS journal [USES ...] [LABELS slow])
+# One test program a room. Test names are claims; ctest shows each.
+function(belay_test name)
+  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;NEEDS;USES;LABELS" ${ARGN})
+  add_executable(${name}_test ${TEST_SOURCES})
+  target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  list(TRANSFORM TEST_NEEDS PREPEND belay_)
+  target_link_libraries(${name}_test PRIVATE ${TEST_NEEDS} ${TEST_USES} GTest::gtest GTest::gtest_main)
+  target_precompile_headers(${name}_test REUSE_FROM belay_base)
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST
+    PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "${TEST_LABELS}")
+endfunction()
+include(GoogleTest)

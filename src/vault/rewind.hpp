@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bringing a live database to a restore point by changing only what differs. Every write is
+// conditional and by id; the live version is in the salvage before it is changed. Killed anywhere
+// and started again with the same `name`, it converges. Runs under a fence.
+#pragma once
+
+#include "vault/vault.hpp"
+
+namespace belay::vault {
+
+struct Difference {                     // of one collection
+  database::Namespace ns;
+  std::uint64_t reverted = 0;           // differ: go back to the point's version
+  std::uint64_t removed = 0;            // only live: customers' or the release's additions
+  std::uint64_t brought_back = 0;       // only in the point
+  bool collection_removed = false, collection_created = false;
+  std::vector<std::string> catalogue;   // "index price_1 is dropped", "validator is put back"
+  std::vector<std::string> samples;     // up to 3, for people
+};
+
+struct Preview {
+  std::vector<Difference> differences;  // only collections that differ
+  std::uint64_t compared = 0;
+  std::uint64_t total() const;
+};
+
+// Changes nothing.
+Result<Preview> preview_rewind(database::Database& database, Vault& vault, const Point& to,
+                               const OnProgress& progress, std::stop_token stop);
+
+struct RewindReport {
+  Preview done;                         // what was changed, by all attempts together
+  std::string salvage;                  // its name; empty when nothing differed
+  std::uint64_t verified = 0;           // documents read back and equal
+  Millis took{0};
+};
+
+struct RewindRequest {
+  std::string name;                     // "salvage-7": the salvage is kept under it
+  std::string project, environment, run;
+};
+
+// Salvage first, then catalogue, documents, indexes, then every document read back.
+Result<RewindReport> rewind(database::Database& database, Vault& vault, const Point& to,
+                            const RewindRequest& request, Clock& clock, const OnProgress& progress,
+                            std::stop_token stop);
+
+// Puts back what the rewind of that name changed: the first salvaged versions. Documents changed
+// since the rewind are salvaged again under `request.name`.
+Result<RewindReport> undo_rewind(database::Database& database, Vault& vault, const std::string& salvage,
+                                 const RewindRequest& request, Clock& clock, const OnProgress& progress,
+                                 std::stop_token stop);
+
+struct SalvageSummary {
+  std::string name, point, run;
+  TimePoint at{};
+  std::uint64_t documents = 0;
+  std::vector<Difference> differences;
+};
+Result<std::vector<SalvageSummary>> list_salvages(Vault& vault);
+// Each salvaged live version: namespace and document, or a tombstone ("was absent").
+Status read_salvage(Vault& vault, const std::string& name,
+                    const std::function<Status(const database::Namespace&, const database::Bson& id,
+                                               const std::optional<database::Bson>& live)>& sink);
+
+struct ApplyReport {
+  std::uint64_t applied = 0;
+  std::vector<std::string> conflicts;   // left alone: changed since the rewind
+};
+Result<ApplyReport> apply_salvage(database::Database& database, Vault& vault, const std::string& name,
+                                  std::stop_token stop);
+
+}  // namespace belay::vault

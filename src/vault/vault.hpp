@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Restore points in a store: content-addressed, compressed, encrypted blocks; a manifest, written
+// last, is the only commit point. Format: docs/formats/vault.md. Reading verifies every block.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+#include "base/random.hpp"
+#include "base/secret.hpp"
+#include "database/database.hpp"
+#include "storage/storage.hpp"
+
+namespace belay::vault {
+
+struct Block {                          // a run of documents in `_id` order
+  std::string name;                     // keyed hash of its content, hex
+  std::uint32_t documents = 0;
+  std::uint32_t plain_bytes = 0;
+  database::Bson first_id;
+};
+
+struct Layer {                          // one collection's documents
+  std::vector<Block> blocks;
+  std::uint64_t documents = 0, bytes = 0;
+};
+
+struct SavedCollection {
+  database::Collection facts;
+  Layer base;                           // what was scanned
+  Layer delta;                          // touched later: wins over base, by id
+  std::vector<database::Bson> gone;     // ids removed later, in order
+  std::uint64_t documents = 0, bytes = 0;   // of the merged result
+  std::string md5;                      // over the merged raw documents, as the server's dbHash
+};
+
+struct Point {                          // a restore point: its manifest
+  std::string name;                     // "rp-7", "safety-9", "rp-20261123-101500"
+  std::string kind;                     // "deploy", "manual", "safety", "salvage"
+  TimePoint started{}, finished{};
+  std::string project, environment, run;
+  bool exact = false;                   // at one instant; false: fuzzy, and `method` says why
+  std::string method;                   // "transaction", "quiet standalone", "fenced", "fuzzy"
+  std::optional<database::Position> since, instant;
+  database::Facts server;
+  database::Proofs proofs;
+  std::vector<std::string> databases;
+  std::vector<SavedCollection> collections;
+  std::uint64_t documents = 0, bytes = 0, stored_bytes = 0;
+  std::string journal_head;             // "412:9f3c...": anchors the journal
+};
+
+Json to_json(const Point& point);
+Result<Point> point_from_json(const Json& json);
+
+struct Progress {
+  std::string what;                     // "shop.orders"
+  std::uint64_t done = 0, total = 0;    // documents; total 0: unknown
+};
+using OnProgress = std::function<void(const Progress&)>;
+
+struct PointSummary {
+  std::string name, kind, environment, run, method;
+  TimePoint finished{};
+  bool exact = false;
+  std::uint64_t documents = 0, bytes = 0, stored_bytes = 0;
+};
+
+struct VerifyReport {
+  std::uint64_t blocks = 0, documents = 0, bytes = 0;
+  std::vector<std::string> problems;    // each names the block or collection
+};
+
+// Reads one saved collection in `_id` order, base and delta merged. Bounded memory.
+class DocumentReader {
+ public:
+  virtual ~DocumentReader() = default;
+  virtual Result<std::optional<database::Bson>> next() = 0;   // none at the end
+};
+
+class Vault {
+ public:
+  virtual ~Vault() = default;
+  virtual Result<std::vector<PointSummary>> list() = 0;       // oldest first
+  virtual Result<Point> load(const std::string& name) = 0;    // missing, corrupt
+  virtual Result<std::unique_ptr<DocumentReader>> read(const SavedCollection& collection) = 0;
+  // Reads, decrypts, counts every document from the store.
+  virtual Result<VerifyReport> verify(const std::string& name, const OnProgress& progress,
+                                      std::stop_token stop) = 0;
+
+  // Writing: blocks first, in any order, then the manifest. A writer that is dropped leaves only
+  // unreferenced blocks, which prune removes.
+  class LayerWriter {
+   public:
+    virtual ~LayerWriter() = default;
+    virtual Status add(std::string_view document) = 0;        // in `_id` order
+    virtual Result<Layer> finish() = 0;
+  };
+  virtual std::unique_ptr<LayerWriter> write_layer() = 0;
+  virtual Status commit(const Point& point) = 0;              // conflict: the name is taken
+  // A sealed object beside the points (salvage segments, plans): encrypted, compressed.
+  virtual Status put_sealed(const std::string& name, std::string_view content) = 0;
+  virtual Result<std::string> get_sealed(const std::string& name) = 0;
+  virtual Result<std::vector<std::string>> list_sealed(const std::string& prefix) = 0;
+
+  virtual Status forget(const std::string& name) = 0;         // the manifest; blocks go with prune
+  virtual Result<std::uint64_t> prune() = 0;                  // bytes freed; safe beside a writer
+  virtual std::string where() const = 0;
+  virtual std::uint64_t bytes_written() const = 0;            // by this object
+};
+
+// `key`: 32 bytes as hex or base64, or a passphrase of at least 16 characters (Argon2id). A wrong
+// key is refused before anything is read. A vault of a newer format is refused by name.
+Result<std::unique_ptr<Vault>> open_vault(storage::Storage& store, const Secret& key, Clock& clock,
+                                          Random& random);
+
+// Which points retention would remove (pure): never the `protected_names`.
+struct Keep { int last = 30, days = 30, safety_days = 90; };
+std::vector<std::string> expired(const std::vector<PointSummary>& points, const Keep& keep,
+                                 TimePoint now, const std::vector<std::string>& protected_names);
+
+}  // namespace belay::vault
