@@ -30,7 +30,9 @@ class Secret {
 };
 
 // For fmt and streams: always stars.
-inline std::string_view format_as(const Secret&) { return "***"; }
+inline std::string_view format_as(const Secret&) {
+  return "***";
+}
 
 // Replaces every known secret, and its base64 (at three offsets), URL-encoded, JSON-escaped and
 // shell-quoted forms, by stars. Secrets shorter than 4 characters are not masked (they would hide
@@ -43,6 +45,7 @@ class Masker {
   std::size_t longest() const;
 
  private:
+  friend class MaskedStream;
   std::vector<std::string> forms_;  // longest first
 };
 
@@ -55,8 +58,12 @@ class MaskedStream {
   std::string finish();
 
  private:
+  std::string release(std::size_t cut);
+
   const Masker& masker_;
   std::string held_;
+  std::size_t covered_ = 0;  // this much of held_ is hidden already
+  bool starred_ = false;     // the last thing said was stars
 };
 
 }  // namespace belay
