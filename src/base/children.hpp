@@ -2,6 +2,8 @@
 // Children that outlive us: a build, a migration, a user's own program. Each runs under a tiny
 // supervisor in a session of its own, which writes the exit status under the child's key. A later
 // process finds the child again by that key: still running, ended, or unknown.
+// When the supervisor is killed, its child dies with its process group. What a child leaves in the
+// background when it ends by itself goes on.
 #pragma once
 
 #include <functional>
@@ -15,11 +17,11 @@
 namespace belay {
 
 struct ChildSpec {
-  std::string key;                    // the step's stable key; letters, digits, '-', '_', '.'
+  std::string key;  // the step's stable key; letters, digits, '-', '_', '.'
   std::vector<std::string> argv;
   Path folder;
-  Environment env = {};               // the whole environment; may hold secrets, never written down
-  std::string user = {};              // runs as this user; empty: as we are
+  Environment env = {};   // the whole environment; may hold secrets, never written down
+  std::string user = {};  // runs as this user; empty: as we are
   Millis limit = std::chrono::hours(1);
 };
 
@@ -32,8 +34,8 @@ enum class ChildState {
 
 struct ChildStatus {
   ChildState state = ChildState::absent;
-  int status = 0;                     // as in Finished, when ended
-  bool timed_out = false;             // the limit ended it
+  int status = 0;          // as in Finished, when ended
+  bool timed_out = false;  // the limit ended it
 };
 
 class Children {
