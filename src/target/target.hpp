@@ -44,6 +44,8 @@ enum class Phase {
   unknown,     // cannot be told
 };
 
+const char* to_string(Phase phase);
+
 struct VersionStatus {
   Phase phase = Phase::absent;
   std::uint16_t port = 0;              // host target: where it answers, on loopback
@@ -81,7 +83,15 @@ class Target {
   virtual Result<std::string> logs(const Version& version, std::size_t bytes) = 0;
   // Versions whose files are here.
   virtual Result<std::vector<Version>> versions(const std::string& service) = 0;
+  // The version's own copy of the service's folder, built: a migration runs there. missing when the
+  // version is not prepared. (Providers override it.)
+  virtual Result<Path> folder(const Version& version) {
+    return fail(Fault::missing, version.service + " " + version.release + " has no folder here");
+  }
   virtual bool behind_proxy() const = 0;   // traffic is ours to move and to hold
+  // After a reboot: starts the supervisor of every version that should run and has none. Fine at
+  // any time; the boot unit, the agent and every command may call it.
+  virtual Status revive() { return {}; }
 };
 
 struct HostConfig {

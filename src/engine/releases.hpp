@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which release was live when, read from the journal: what is live, where one can go back to, and
+// which restore point belongs to which release.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "journal/journal.hpp"
+
+namespace belay::engine {
+
+struct Release {
+  std::string tag, commit, run, subject;
+  TimePoint shipped{};
+};
+
+// Where the data of a release is, as it was when the release was last live.
+struct DataOf {
+  enum class Kind { none, point, undo } kind = Kind::none;
+  std::string name;                    // restore point, or the salvage of the rewind to undo
+  std::string run;                     // that ended the live period
+  std::string why_none;
+};
+
+struct Releases {
+  std::vector<Release> shipped;        // oldest first
+  std::optional<Release> live;
+  TimePoint live_since{};
+  std::string live_run;                // the run that made it live
+
+  const Release* find(const std::string& tag) const;
+  // The last verified-good release other than the live one: among the earlier ones first.
+  const Release* before_live() const;
+  // From the run that ended the release's most recent live period.
+  DataOf data_of(const std::string& tag) const;
+
+  struct Period {
+    std::string release, ended_by;     // run
+    DataOf data;
+  };
+  std::vector<Period> ended;           // in time order
+};
+
+Result<Releases> read_releases(journal::Journal& journal, const std::string& environment);
+
+}  // namespace belay::engine

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The durable runner: load, decide, write the intent, act, write the outcome. Whatever ends this
+// process, a later one goes on from the journal.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "engine/step.hpp"
+#include "journal/journal.hpp"
+
+namespace belay::engine {
+
+// The right to drive a run, freed by the kernel when its process dies.
+class Claim {
+ public:
+  virtual ~Claim() = default;
+};
+class Claims {
+ public:
+  virtual ~Claims() = default;
+  // busy, naming the process, when another one drives the run.
+  virtual Result<std::unique_ptr<Claim>> claim(const std::string& run) = 0;
+  virtual std::string whoami() const = 0;   // "pid 4711 on host"
+};
+
+enum class RunState {
+  finished,      // run.finished is in the journal
+  needs_person,  // stopped; resumable
+  waiting,       // for people or a lock, and the caller does not want to wait
+  interrupted,   // the stop token was used; resumable
+};
+
+struct DriveOptions {
+  bool wait = true;   // stay while people, timers or a lock are waited for
+};
+
+class Runner {
+ public:
+  Runner(journal::Journal& journal, const StepTable& steps, World& world, Reporter& reporter, Claims& claims)
+      : journal_(journal), steps_(steps), world_(world), reporter_(reporter), claims_(claims) {}
+
+  // Drives the run to its end, or to where a person is needed. Safe to call again, by any process,
+  // at any time; busy when another process drives it. A journal that cannot be written: its error,
+  // before any further effect.
+  Result<RunState> drive(const std::string& run, std::stop_token stop, DriveOptions options = {});
+
+ private:
+  journal::Journal& journal_;
+  const StepTable& steps_;
+  World& world_;
+  Reporter& reporter_;
+  Claims& claims_;
+};
+
+// A run as the journal has it.
+struct Loaded {
+  pipeline::Plan plan;
+  pipeline::History history;
+  std::vector<pipeline::Event> events;
+};
+Result<Loaded> load_run(journal::Journal& journal, const std::string& run);
+
+// Appends to a run that others may be appending to as well: repeats after a conflict as long as
+// `still_right` (which sees the history) agrees.
+Status append_event(journal::Journal& journal, const std::string& run, journal::NewEvent event,
+                    const std::function<Status(const Loaded&)>& still_right);
+
+}  // namespace belay::engine

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the steps of one environment act on. Made by app/wire.cpp from a run's stored plan; the
+// steps see only these interfaces.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "database/database.hpp"
+#include "journal/journal.hpp"
+#include "notify/notify.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/spec.hpp"
+#include "probe/probe.hpp"
+#include "source/source.hpp"
+#include "target/target.hpp"
+#include "traffic/traffic.hpp"
+#include "vault/vault.hpp"
+
+namespace belay::engine {
+
+struct Site {
+  pipeline::Spec present;                        // database, vault, targets, policy: the effective file
+  std::map<std::string, pipeline::Spec> releases;   // by tag: services, test, env of that release's commit
+  std::string environment;
+
+  journal::Journal* journal = nullptr;
+  source::Source* source = nullptr;              // none: the project is no git work tree
+  std::map<std::string, target::Target*> targets;   // by service
+  traffic::Traffic* traffic = nullptr;           // none: nothing is behind a proxy of ours
+  database::Database* database = nullptr;        // none: the project has no database
+  vault::Vault* vault = nullptr;
+  probe::Prober* prober = nullptr;
+  std::vector<notify::Notifier*> notifiers;
+  Clock* clock = nullptr;
+
+  // What a version is started with; holds secrets. missing, naming the name and how to give it.
+  std::function<Result<Environment>(const std::string& service, const std::string& release)> environment_of;
+  // What the migration is started with: its own database user.
+  std::function<Result<Environment>(const std::string& release)> migration_environment;
+  Environment plain_environment;                 // for test and build: no secrets
+  Path work;                                     // scratch of runs, in the state folder
+  Path reports;                                  // health reports
+
+  const pipeline::EnvironmentSpec& env() const { return *present.environment(environment); }
+  // The services of a release that this environment places, in the order of `needs`.
+  std::vector<std::string> services(const std::string& release) const;
+  const pipeline::Service& service(const std::string& release, const std::string& name) const;
+  const pipeline::Placement* placement(const std::string& service) const;
+  target::Target& target(const std::string& service) const { return *targets.at(service); }
+  bool proxied(const std::string& service) const;
+  std::vector<std::string> proxied_services() const;
+  std::vector<traffic::Route> routes() const;
+  // "http://127.0.0.1:8080": the service behind the proxy.
+  std::string url_of(const std::string& service) const;
+};
+
+}  // namespace belay::engine

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds one service of the release in a fresh copy of the commit; nothing live is touched.
+#include "engine/steps/child.hpp"
+#include "engine/steps/steps.hpp"
+
+namespace belay::engine {
+
+namespace {
+
+class Build final : public StepKind {
+ public:
+  explicit Build(Site& site) : site_(site) {}
+
+  Result<Json> perform(const StepContext& context) override {
+    const auto name = context.step.args.at("service").get<std::string>();
+    const auto& service = site_.service(context.plan.release, name);
+    const target::Version version{name, context.plan.release};
+    auto& target = site_.target(name);
+    TRY_LET(auto before, target.status(version));
+    if (before.phase == target::Phase::prepared || before.phase == target::Phase::running) {
+      return Json{{"summary", "built already"}};
+    }
+    TRY_LET(auto artifact, copy(context, service));
+    TRY(target.prepare(version, artifact, context.key,
+                       [&](std::string_view text) { context.reporter.output(context.run, context.step, text); },
+                       context.stop));
+    return Json(Json::object());
+  }
+
+  // prepare() takes over the build that runs under the same key.
+  Result<Checked> check(const StepContext& context) override { return check_child(context); }
+  void abandon(const StepContext& context) override {
+    static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(5)).ok());
+  }
+
+ private:
+  Result<target::Artifact> copy(const StepContext& context, const pipeline::Service& service) {
+    const Path folder = site_.work / (context.key + ".tree");
+    TRY(remove_tree(folder));
+    TRY(site_.source->copy(context.plan.commit, folder));
+    target::Artifact artifact;
+    artifact.source = folder;
+    artifact.folder = service.path;
+    artifact.build = service.build;
+    artifact.run = service.run;
+    artifact.worker = service.kind == pipeline::Service::Kind::worker;
+    artifact.user = user_of(service);
+    artifact.build_env = site_.plain_environment;
+    return artifact;
+  }
+
+  std::string user_of(const pipeline::Service& service) const {
+    const auto* placed = site_.placement(service.name);
+    return placed != nullptr && !placed->user.empty() ? placed->user : service.user;
+  }
+
+  Site& site_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepKind> make_build(Site& site) { return std::make_unique<Build>(site); }
+
+}  // namespace belay::engine

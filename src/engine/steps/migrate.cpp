@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the release's migration once. One that nobody saw ending is never run again: its step
+// fails, and the way back rewinds what it may have done.
+#include "base/text.hpp"
+#include "engine/steps/child.hpp"
+#include "engine/steps/steps.hpp"
+
+namespace belay::engine {
+
+namespace {
+
+class Migrate final : public StepKind {
+ public:
+  explicit Migrate(Site& site) : site_(site) {}
+
+  Result<Json> perform(const StepContext& context) override {
+    const auto& migration = *site_.releases.at(context.plan.release).database->migrate;
+    const target::Version version{migration.in, context.plan.release};
+    TRY_LET(auto folder, site_.target(migration.in).folder(version));
+    TRY_LET(auto env, site_.migration_environment(context.plan.release));
+    TRY_LET(auto output, run_child(context, {migration.run, folder, env, user_of(version.service, context.plan.release), migration.limit}));
+    const auto text = trim(output);
+    const auto last = text.substr(text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
+    return Json{{"summary", std::string(last.substr(0, 100))}};
+  }
+
+  Result<Checked> check(const StepContext& context) override { return check_child(context); }
+  void abandon(const StepContext& context) override {
+    static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(10)).ok());
+  }
+
+ private:
+  std::string user_of(const std::string& service, const std::string& release) const {
+    const auto* placed = site_.placement(service);
+    if (placed != nullptr && !placed->user.empty()) return placed->user;
+    return site_.service(release, service).user;
+  }
+
+  Site& site_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepKind> make_migrate(Site& site) { return std::make_unique<Migrate>(site); }
+
+}  // namespace belay::engine

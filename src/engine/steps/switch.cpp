@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moves all services of the environment to a release: behind our proxy by its runtime interface,
+// elsewhere by the target's own act. No release ("nothing"): customers get 503.
+#include <fmt/format.h>
+
+#include "engine/steps/steps.hpp"
+
+namespace belay::engine {
+
+namespace {
+
+constexpr Millis drain_limit = std::chrono::seconds(30);
+
+class Switch final : public StepKind {
+ public:
+  explicit Switch(Site& site) : site_(site) {}
+
+  Result<Json> baseline(const StepContext&) override {
+    Json active = Json::object();
+    for (const auto& name : site_.proxied_services()) {
+      auto state = site_.traffic->look(name);
+      active[name] = state && state->active ? state->active->release : "";
+    }
+    return Json{{"active", active}};
+  }
+
+  Result<Json> perform(const StepContext& context) override {
+    const auto release = release_of(context);
+    if (release.empty()) return to_nothing();
+    TRY(site_.traffic != nullptr ? site_.traffic->install(site_.routes()) : Status());
+    auto order = site_.services(release);
+    // Going back, the frontend leaves the new backend before that goes away.
+    if (context.step.args.value("reverse", false)) std::reverse(order.begin(), order.end());
+    for (const auto& name : order) TRY(move(name, release, context));
+    return Json{{"release", release}};
+  }
+
+ private:
+  Status move(const std::string& name, const std::string& release, const StepContext& context) {
+    auto& target = site_.target(name);
+    if (site_.proxied(name)) {
+      TRY_LET(auto status, target.status({name, release}));
+      if (status.port == 0) return fail(Fault::missing, fmt::format("{} {} is not running", name, release));
+      return site_.traffic->shift(name, {release, status.port});
+    }
+    if (target.behind_proxy()) return {};   // a worker: started is live
+    TRY_LET(auto env, site_.environment_of(name, release));
+    const auto output = [&](std::string_view text) { context.reporter.output(context.run, context.step, text); };
+    const auto key = context.key + "." + name;
+    if (context.step.args.value("back", false)) return target.go_back({name, release}, env, key, output, context.stop);
+    return target.activate({name, release}, env, key, output, context.stop);
+  }
+
+  Result<Json> to_nothing() {
+    for (const auto& name : site_.proxied_services()) TRY(site_.traffic->clear(name));
+    return Json{{"release", ""}};
+  }
+
+  Site& site_;
+};
+
+// The fence: customers' requests wait while the data is brought back.
+class Hold final : public StepKind {
+ public:
+  explicit Hold(Site& site) : site_(site) {}
+
+  Result<Json> perform(const StepContext& context) override {
+    TRY(site_.traffic->install(site_.routes()));
+    const auto since = site_.clock->steady();
+    TRY(site_.traffic->hold(site_.proxied_services(), site_.env().hold, drain_limit, context.stop));
+    TRY(stop_workers(context));
+    return Json{{"summary", "new requests wait"}, {"ms", (site_.clock->steady() - since).count()},
+                {"at", to_text(site_.clock->now())}};
+  }
+
+ private:
+  // A worker writes without asking the proxy.
+  Status stop_workers(const StepContext& context) {
+    for (const auto& [tag, spec] : site_.releases) {
+      for (const auto& service : spec.services) {
+        if (service.kind != pipeline::Service::Kind::worker || site_.placement(service.name) == nullptr) continue;
+        TRY(site_.target(service.name).stop({service.name, tag}, std::chrono::seconds(20)));
+        context.say(service.name + " of " + tag + " is stopped");
+      }
+    }
+    return {};
+  }
+
+  Site& site_;
+};
+
+class Lift final : public StepKind {
+ public:
+  explicit Lift(Site& site) : site_(site) {}
+
+  Result<Json> perform(const StepContext& context) override {
+    int waited = 0;
+    for (const auto& name : site_.proxied_services()) {
+      auto state = site_.traffic->look(name);
+      if (state) waited += state->waiting;
+    }
+    TRY(site_.traffic->lift(site_.proxied_services()));
+    Json result{{"waiting", waited}};
+    const auto held = context.result_of(context.step.args.value("hold", std::string("hold")));
+    if (held.contains("at")) {
+      TRY_LET(auto since, parse_time(held["at"].get<std::string>()));
+      result["held_ms"] = (site_.clock->now() - since).count();
+      result["summary"] = fmt::format("held for {} · {} requests were waiting",
+                                      for_people(site_.clock->now() - since), waited);
+    }
+    return result;
+  }
+
+ private:
+  Site& site_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepKind> make_switch(Site& site) { return std::make_unique<Switch>(site); }
+std::unique_ptr<StepKind> make_hold(Site& site) { return std::make_unique<Hold>(site); }
+std::unique_ptr<StepKind> make_lift(Site& site) { return std::make_unique<Lift>(site); }
+
+}  // namespace belay::engine

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/decide.hpp"
+
+#include <fmt/format.h>
+
+#include "pipeline/gate.hpp"
+
+namespace belay::pipeline {
+
+namespace {
+
+using State = StepRecord::State;
+
+bool is_gate(const Step& step) { return step.kind == "approve" || step.kind == "lock"; }
+
+std::vector<std::string> unresolved(const Plan& plan, const History& history) {
+  std::vector<std::string> open;
+  for (const auto* list : {&plan.steps, &plan.back}) {
+    for (const auto& step : *list) {
+      const auto* record = history.record(step.id);
+      if (record != nullptr && record->state == State::begun) open.push_back(step.id);
+    }
+  }
+  return open;
+}
+
+const Step* first_failed(const Plan& plan, const History& history) {
+  for (const auto& step : plan.steps) {
+    const auto* record = history.record(step.id);
+    if (record != nullptr && record->state == State::failed) return &step;
+  }
+  return nullptr;
+}
+
+// A failure, or a cancel, before anything was touched simply ends the run.
+Next ended_untouched(const Step* failed, const History& history) {
+  if (failed == nullptr) return Finish{"cancelled", *history.cancelled};
+  const auto* record = history.record(failed->id);
+  if (failed->kind == "recheck" && record->fault == to_string(Fault::conflict)) {
+    return Finish{"superseded", record->error};
+  }
+  if (record->fault == to_string(Fault::cancelled) && history.cancelled) {
+    return Finish{"cancelled", *history.cancelled};
+  }
+  return Finish{"failed", failed->id + ": " + record->error};
+}
+
+Next turn_back(const Plan& plan, const History& history, const Step* failed) {
+  const std::string because =
+      failed != nullptr ? failed->id + ": " + history.record(failed->id)->error : "cancelled: " + *history.cancelled;
+  if (!plan.facts.value("automatic_rollback", true) && !history.cancelled) {
+    return Stop{because + "; rollback.auto is off, so nothing was taken back"};
+  }
+  return GoBack{because};
+}
+
+bool ready(const Step& step, const History& history) {
+  return !history.begun(step.id) &&
+         std::all_of(step.after.begin(), step.after.end(), [&](const auto& id) { return history.done(id); });
+}
+
+Next pass_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now) {
+  if (gate.kind == "lock") return TakeLock{gate.id};
+  return decide_gate(plan, gate, history, now);
+}
+
+Next forward(const Plan& plan, const History& history, TimePoint now) {
+  const Step* failed = first_failed(plan, history);
+  if (failed != nullptr || history.cancelled) {
+    return changed(plan, history) ? turn_back(plan, history, failed) : ended_untouched(failed, history);
+  }
+  Perform perform;
+  const Step* gate = nullptr;
+  for (const auto& step : plan.steps) {
+    if (!ready(step, history)) continue;
+    if (!is_gate(step)) perform.steps.push_back(step.id);
+    else if (gate == nullptr) gate = &step;
+  }
+  if (!perform.steps.empty()) return perform;
+  if (gate != nullptr) return pass_gate(plan, *gate, history, now);
+  return Finish{"done", ""};
+}
+
+Next try_again(const Step& step, const StepRecord& record, const History& history, TimePoint now) {
+  const auto at = history.attempts_since_resume.find(step.id);
+  const int attempts = at == history.attempts_since_resume.end() ? 0 : at->second;
+  if (attempts >= way_back_attempts) {
+    return Stop{fmt::format("{} failed {} times on the way back: {}", step.id, attempts, record.error)};
+  }
+  const auto due = record.ended + way_back_pause(attempts);
+  if (now < due) return Wait{due, step.id + " failed and is tried again: " + record.error, step.id};
+  return Perform{{step.id}};
+}
+
+// How the run ends when the way back is done.
+Finish came_back(const Plan& plan, const History& history) {
+  const bool was_up = !plan.live.empty() || plan.pipeline != "deploy";
+  if (!was_up) return {"failed", *history.way_back + "; nothing is live"};
+  return {"rolled_back", *history.way_back};
+}
+
+Next backward(const Plan& plan, const History& history, TimePoint now) {
+  for (const Step* step : way_back(plan, history)) {
+    const auto* record = history.record(step->id);
+    if (record != nullptr && record->state == State::done) continue;
+    if (step->kind == "ask") {
+      if (history.data_answer) continue;
+      return Stop{step->title};
+    }
+    if (record == nullptr) return Perform{{step->id}};
+    return try_again(*step, *record, history, now);
+  }
+  return came_back(plan, history);
+}
+
+}  // namespace
+
+Millis way_back_pause(int attempt) { return Millis(1000) * (attempt * attempt); }
+
+bool changed(const Plan& plan, const History& history) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(),
+                     [&](const Step& step) { return step.changes && history.begun(step.id); });
+}
+
+std::vector<const Step*> way_back(const Plan& plan, const History& history) {
+  std::vector<const Step*> steps;
+  for (const auto& step : plan.back) {
+    const bool called_for =
+        step.undoes.empty() || std::any_of(step.undoes.begin(), step.undoes.end(),
+                                           [&](const auto& id) { return history.begun(id); });
+    // A person decided to keep the data: what would have rewound it stays undone.
+    const bool kept = step.args.value("only_if_rewinding", false) && history.data_answer == false;
+    if (called_for && !kept) steps.push_back(&step);
+  }
+  return steps;
+}
+
+Next decide(const Plan& plan, const History& history, TimePoint now) {
+  if (!history.ending.empty()) return Ended{};
+  if (history.stopped) return Stop{*history.stopped};
+  if (auto open = unresolved(plan, history); !open.empty()) return Resolve{std::move(open)};
+  return history.way_back ? backward(plan, history, now) : forward(plan, history, now);
+}
+
+}  // namespace belay::pipeline

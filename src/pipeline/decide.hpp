@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one heart: what a run does next, from its plan, its history and the time. Pure: the engine
+// only loads, asks, writes the intent, acts, writes the outcome.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pipeline/history.hpp"
+#include "pipeline/plan.hpp"
+
+namespace belay::pipeline {
+
+// Perform these steps side by side.
+struct Perform { std::vector<std::string> steps; };
+// Begun by somebody, outcome not known: ask the world before anything else.
+struct Resolve { std::vector<std::string> steps; };
+// Open the approval gate: a nonce and an expiry are recorded, people are told.
+struct OpenGate { std::string step; Millis expires{}; };
+// The gate has what it needs.
+struct PassGate { std::string step; Json result; };
+// Nothing to do before this time, or before somebody votes, cancels or releases the lock.
+struct Wait { std::optional<TimePoint> until; std::string what; std::string step; };
+struct TakeLock { std::string step; };
+struct GoBack { std::string because; };
+// A person is needed: the run keeps its lock and can be resumed.
+struct Stop { std::string because; };
+// Endings: "done", "rolled_back", "failed" (nothing changed), "cancelled", "superseded",
+// "refused" (by a reviewer), "expired".
+struct Finish { std::string ending, text; };
+struct Ended {};
+
+using Next = std::variant<Perform, Resolve, OpenGate, PassGate, Wait, TakeLock, GoBack, Stop, Finish, Ended>;
+
+Next decide(const Plan& plan, const History& history, TimePoint now);
+
+// Whether anything that a failure would have to take back was begun.
+bool changed(const Plan& plan, const History& history);
+
+// The way-back steps that this history calls for, in order.
+std::vector<const Step*> way_back(const Plan& plan, const History& history);
+
+// Attempts of a way-back step before a person is called, and the pause before the next.
+constexpr int way_back_attempts = 3;
+Millis way_back_pause(int attempt);
+
+}  // namespace belay::pipeline
