@@ -27,11 +27,11 @@ struct Version {
 struct Artifact {                      // what prepare() makes a version from
   Path source;                         // a fresh copy of the commit's tree, ours to move away
   std::string folder = ".";            // the service's part of it
-  std::string build;                   // shell command; empty: nothing to build
-  std::string run;                     // shell command that starts it (host)
+  std::string build = {};              // shell command; empty: nothing to build
+  std::string run = {};                // shell command that starts it (host)
   bool worker = false;
-  std::string user;
-  Environment build_env;               // no secrets of the environment
+  std::string user = {};
+  Environment build_env = {};          // no secrets of the environment
 };
 
 enum class Phase {

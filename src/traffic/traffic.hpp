@@ -63,6 +63,9 @@ class Traffic {
                       std::stop_token stop) = 0;
   // Waiting requests go on. Fine when nothing is held.
   virtual Status lift(const std::vector<std::string>& services) = 0;
+  // After a reboot: starts the installed proxy if it does not run, with its saved state. Fine when
+  // nothing was ever installed.
+  virtual Status revive() { return {}; }
   // Ends the proxy (the demonstration cleans up); it stays installed on disk.
   virtual Status shut_down() = 0;
 };
