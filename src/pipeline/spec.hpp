@@ -5,6 +5,7 @@
 // examples/belay.yaml.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,105 +13,127 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/result.hpp"
 #include "base/time.hpp"
 
 namespace belay::pipeline {
 
 struct Complaint {
-  int line = 0, column = 0;           // 1-based, of the key or value
-  std::string key;                    // "environments.production.approvals.required"
-  std::string text;                   // what was expected, the nearest known key
+  int line = 0, column = 0;  // 1-based, of the key or value
+  std::string key;           // "environments.production.approvals.required"
+  std::string text;          // what was expected, the nearest known key
 };
 // "belay.yaml:14:5  services.backend.helth: unknown key; did you mean \"check\"? Known here: ..."
 std::string to_text(const std::string& file, const Complaint& complaint);
+// All of them, one a line and in line, with how many there are: "2 problems; nothing was changed."
+std::string report(const std::string& file, const std::vector<Complaint>& complaints);
 
 // Text that may hold ${NAME} references; "$$" is a dollar sign.
 struct Template {
+  // ${NAME} is a secret, ${service.X.url} where service X answers customers.
   std::string text;
-  std::vector<std::string> names() const;   // what it refers to, in order
+  std::vector<std::string> names() const;  // what it refers to, in order
+  // The text with every reference replaced; missing, with the name, when `value` knows it not.
+  Result<std::string> filled(
+      const std::function<std::optional<std::string>(const std::string& name)>& value) const;
   bool literal() const { return names().empty(); }
 };
 
-struct Check {                        // one probe with a rule
+struct Check {  // one probe with a rule
   std::string name;
   enum class Kind { http, tcp, tls, database, command } kind = Kind::http;
-  std::string service = {};           // http, tcp: a service of the environment, when no url
-  std::string url = {};               // http(s)://..., host:port for tcp and tls
+  std::string service = {};  // http, tcp: a service of the environment, when no url
+  std::string url = {};      // http(s)://..., host:port for tcp and tls
   std::string method = "GET";
   std::string path = "/";
   std::map<std::string, std::string> send_headers = {};
-  std::string send_body = {};
-  int status = 0;                     // 0: any 2xx
-  Json json = Json::object();         // member -> expected value ("a.b": "ok"); null: none
-  std::string body = {};              // must occur in the body
-  std::map<std::string, std::string> headers = {};   // must be there with this value
-  std::optional<Millis> under;        // longest allowed time of one sample
-  struct Percentile { int rank = 95; Millis limit{0}; int samples = 20; };
-  std::optional<Percentile> percentile;   // "p95 < 2s" over `samples`
-  int certificate_days = 14;          // tls: days left, at least
-  std::string run = {};               // command
-  Json query = nullptr;               // database: null = ping; {collection, filter, at_least}
-  int rise = 1, fall = 1;             // successes / failures in a row that decide
+  std::string send_body = {};  // both may hold ${NAME}, as a Template's text
+  int status = 0;              // 0: any 2xx
+  Json json = Json::object();  // member -> expected value ("a.b": "ok"); null: none
+  std::string body = {};       // must occur in the body
+  std::map<std::string, std::string> headers = {};  // must be there with this value
+  std::optional<Millis> under;                      // longest allowed time of one sample
+  struct Percentile {
+    int rank = 95;
+    Millis limit{0};
+    int samples = 20;
+  };
+  std::optional<Percentile> percentile;  // "p95 < 2s" over `samples`
+  int certificate_days = 14;             // tls: days left, at least
+  std::string run = {};                  // command
+  Json query = nullptr;                  // database: null = ping; {collection, filter, at_least}
+  int rise = 1, fall = 1;                // successes / failures in a row that decide
   Millis interval{1000}, timeout{5000};
-  bool warn_only = false;             // severity: warn
+  bool warn_only = false;  // severity: warn
 };
 
 struct Service {
   std::string name;
-  std::string path = ".";             // what is packaged from the source tree
+  std::string path = ".";  // what is packaged from the source tree
   std::string build, run;
   enum class Kind { web, worker } kind = Kind::web;
-  std::optional<Check> check;         // readiness of a new version
+  std::optional<Check> check;  // readiness of a new version
   std::map<std::string, Template> env;
   std::optional<std::string> env_file;
   std::vector<std::string> needs;
-  std::string user;                   // whom it runs as; empty: as belay runs
+  std::string user;  // whom it runs as; empty: as belay runs
 };
 
 struct Migration {
   std::string run;
-  std::string in;                     // the service whose release folder it runs in
-  std::optional<Template> uri;        // its own database user
+  std::string in;               // the service whose release folder it runs in
+  std::optional<Template> uri;  // its own database user
   Millis limit = std::chrono::hours(1);
 };
 
 struct Database {
   Template uri;
-  std::string env = "MONGODB_URI";    // under this name services get it
-  std::vector<std::string> names;     // the application's databases; empty: the URI's
+  std::string env = "MONGODB_URI";  // under this name services get it
+  std::vector<std::string> names;   // the application's databases; empty: the URI's
   std::optional<Migration> migrate;
 };
 
 struct Vault {
-  std::string store;                  // "file:PATH"; empty: in the state folder
-  std::optional<Template> key;        // absent: a key file in the state folder
-  struct Keep { int last = 30, days = 30, safety_days = 90; } keep;
+  std::string store;            // "file:PATH"; empty: in the state folder
+  std::optional<Template> key;  // absent: a key file in the state folder
+  struct Keep {
+    int last = 30, days = 30, safety_days = 90;
+  } keep;
 };
 
-struct Reviewer { std::string name; std::vector<std::string> keys; };   // OpenSSH public keys
+struct Reviewer {
+  std::string name;
+  std::vector<std::string> keys = {};  // OpenSSH public keys: "ssh-ed25519 AAAA... comment"
+  std::string email = {};              // a requester is known by name or by email
+  bool operator==(const Reviewer&) const = default;
+};
 
 struct Approvals {
   int required = 0;
-  std::vector<std::string> reviewers; // names, declared under `people`
+  std::vector<std::string> reviewers;  // names, declared under `people`
   bool self_approval = false;
   Millis wait{0};
   Millis expires = std::chrono::hours(24);
 };
 
-struct Freeze { std::string from, to, zone; };   // "Fri 16:00" "Mon 08:00" "Europe/Paris"
+struct Freeze {  // every week: "Fri 16:00" "Mon 08:00" "Europe/Paris"
+  std::string from, to, zone;
+  bool operator==(const Freeze&) const = default;
+};
 
-struct Placement {                    // a service in an environment
+struct Placement {  // a service in an environment
   std::string service;
   enum class Target { host, command } target = Target::host;
   // host
-  std::string listen;                 // "127.0.0.1:8080", ":443"
+  std::string listen;  // "127.0.0.1:8080", ":443"
   std::vector<std::string> domains;
-  std::string certificate;            // PEM file for HAProxy
+  std::string certificate;  // PEM file for HAProxy
   std::string user;
   // command: the user's own programs
   std::string prepare, activate, status, rollback;
   Millis limit = std::chrono::minutes(15);
-  std::map<std::string, Template> env;   // over the service's
+  std::map<std::string, Template> env;       // over the service's
+  std::optional<std::string> env_file = {};  // instead of the service's
 };
 
 enum class Strategy { all_at_once, blue_green };
@@ -118,16 +141,18 @@ enum class Busy { queue, supersede, refuse };
 enum class DataReturn { automatic, ask, never };
 
 struct RollbackRule {
-  bool automatic = true;              // `auto: [checks]` or [] to switch it off
+  bool automatic = true;  // `auto: [checks]` or [] to switch it off
   DataReturn database = DataReturn::ask;
   Millis keep_warm = std::chrono::minutes(30);
   Millis budget = std::chrono::minutes(15);
-  std::optional<Approvals> approvals; // absent: the environment's, without its wait
-  std::vector<std::string> branches;  // empty: all
-  std::vector<std::string> emergency; // people who may go without approval
+  std::optional<Approvals> approvals;  // absent: the environment's, without its wait
+  std::vector<std::string> branches;   // empty: all
+  std::vector<std::string> emergency;  // people who may go without approval
 };
 
-struct Notification { std::string run; };   // notify: command
+struct Notification {
+  std::string run;
+};  // notify: command
 
 struct EnvironmentSpec {
   std::string name;
@@ -135,31 +160,36 @@ struct EnvironmentSpec {
   std::vector<std::string> branches;  // empty: all; fnmatch patterns
   Approvals approvals;
   std::vector<Freeze> freeze;
-  std::vector<Placement> services;    // in the order of the file
+  std::vector<Placement> services;  // in the order of the file
   Strategy strategy = Strategy::blue_green;
   std::vector<Check> checks;
   Millis watch = std::chrono::seconds(60);
   RollbackRule rollback;
   Busy busy = Busy::queue;
-  Millis hold = std::chrono::seconds(25);   // longest a request waits at the fence
-  bool first = false;                 // the first release needs no further question
+  Millis hold = std::chrono::seconds(25);  // longest a request waits at the fence
+  bool first = false;                      // the first release needs no further question
   std::vector<Notification> notify;
-  std::optional<Database> database;   // over the project's
+  std::optional<Database> database;  // over the project's
   std::optional<Vault> vault;
 };
 
 struct Spec {
   std::string project;
-  std::vector<Service> services;      // in the order of the file
-  std::string test;                   // command; empty: none
-  std::string test_in = ".";
+  std::vector<Service> services;  // in the order of the file
+  std::string test;               // command; empty: none
+  std::string test_in = ".";      // a folder of the source tree
+  Millis test_limit = std::chrono::minutes(30);
   std::optional<Database> database;
   Vault vault;
   std::vector<Reviewer> people;
   std::vector<EnvironmentSpec> environments;
-  std::string state;                  // folder; empty: the default place
-  struct Secrets { std::string file, command; } secrets;
-  struct Ports { int first = 20000, last = 20999; } ports;
+  std::string state;  // folder; empty: the default place
+  struct Secrets {
+    std::string file, command;
+  } secrets;
+  struct Ports {
+    int first = 20000, last = 20999;
+  } ports;
 
   const Service* service(std::string_view name) const;
   const EnvironmentSpec* environment(std::string_view name) const;

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "pipeline/policy.hpp"
+
+namespace belay::pipeline {
+
+namespace {
+
+const Reviewer* owner(const ApprovalRule& rule, const std::string& key) {
+  for (const auto& reviewer : rule.reviewers) {
+    for (const auto& own : reviewer.keys) {
+      if (same_key(own, key)) return &reviewer;
+    }
+  }
+  return nullptr;
+}
+
+const Reviewer* reviewer_named(const ApprovalRule& rule, const std::string& name) {
+  const auto at = std::find_if(rule.reviewers.begin(), rule.reviewers.end(),
+                               [&](const auto& r) { return r.name == name; });
+  return at == rule.reviewers.end() ? nullptr : &*at;
+}
+
+std::vector<std::string> keys_to_try(const Ballot& ballot, const Candidate& candidate) {
+  if (!candidate.key.empty()) return {candidate.key};
+  std::vector<std::string> keys;
+  for (const auto& reviewer : ballot.rule.reviewers) {
+    keys.insert(keys.end(), reviewer.keys.begin(), reviewer.keys.end());
+  }
+  return keys;
+}
+
+std::string start_of(const std::string& digest) {
+  return digest.substr(0, 4) + "…";
+}
+
+std::string names_of(const ApprovalRule& rule) {
+  std::vector<std::string> names;
+  for (const auto& reviewer : rule.reviewers) names.push_back(reviewer.name);
+  return names.empty() ? "nobody" : join(names, ", ");
+}
+
+std::string because(const Ballot& ballot) {
+  return ballot.why_changed.empty() ? "" : " because " + ballot.why_changed;
+}
+
+std::string look_again(const Ballot& ballot) {
+  return fmt::format("Nothing was recorded. Look again: belay show {}", ballot.request.run);
+}
+
+Error changed_since(const Ballot& ballot, const std::string& whose, const std::string& over) {
+  const auto& now = ballot.request;
+  return fail(
+      Fault::conflict,
+      fmt::format("Refused: this signature is {}'s, but over plan {}; run {} now has plan {}{}. {}",
+                  whose, start_of(over), now.run, start_of(now.digest), because(ballot),
+                  look_again(ballot)));
+}
+
+// The signature is real, but was made for something else that is known.
+std::optional<Error> over_another(const Ballot& ballot, const std::string& key,
+                                  const Candidate& candidate, const Verify& verify) {
+  const auto* person = owner(ballot.rule, key);
+  const auto whose = person != nullptr ? person->name : key_for_people(key);
+  for (const auto& other : ballot.others) {
+    for (const auto decision : {Decision::approve, Decision::reject}) {
+      if (!verify(key, canonical_request(other, decision), candidate.signature)) continue;
+      if (other.run == ballot.request.run && other.digest != ballot.request.digest) {
+        return changed_since(ballot, whose, other.digest);
+      }
+      if (other.run == ballot.request.run) {
+        return fail(
+            Fault::conflict,
+            fmt::format("Refused: this signature is {}'s, for an earlier request of run {} "
+                        "(not after {}). {}",
+                        whose, other.run, belay::to_text(other.not_after), look_again(ballot)));
+      }
+      return fail(
+          Fault::conflict,
+          fmt::format("Refused: this signature is {}'s, but for run {} ({} of {}, plan {}), "
+                      "not for run {}. {}",
+                      whose, other.run, other.environment, other.project, start_of(other.digest),
+                      ballot.request.run, look_again(ballot)));
+    }
+  }
+  const auto opposite =
+      candidate.decision == Decision::approve ? Decision::reject : Decision::approve;
+  if (verify(key, canonical_request(ballot.request, opposite), candidate.signature)) {
+    return fail(
+        Fault::conflict,
+        fmt::format("Refused: this signature is {}'s and says \"{}\", not \"{}\". {}", whose,
+                    to_string(opposite), to_string(candidate.decision), look_again(ballot)));
+  }
+  return std::nullopt;
+}
+
+// The key whose signature this is, over this very request.
+Result<std::string> signer(const Ballot& ballot, const Candidate& candidate, const Verify& verify) {
+  if (!candidate.key.empty() && owner(ballot.rule, candidate.key) == nullptr) {
+    return fail(Fault::denied,
+                fmt::format("Refused: the key {} belongs to none of the reviewers ({}). Their keys "
+                            "are in belay.yaml under people, as the protected branch has it",
+                            key_for_people(candidate.key), names_of(ballot.rule)));
+  }
+  const auto keys = keys_to_try(ballot, candidate);
+  const auto bytes = canonical_request(ballot.request, candidate.decision);
+  for (const auto& key : keys) {
+    if (verify(key, bytes, candidate.signature)) return key;
+  }
+  for (const auto& key : keys) {
+    if (auto other = over_another(ballot, key, candidate, verify)) return *other;
+  }
+  const auto whose = candidate.key.empty() ? std::string("no reviewer's key made it")
+                                           : fmt::format("{}'s key did not make it",
+                                                         owner(ballot.rule, candidate.key)->name);
+  return fail(Fault::denied,
+              fmt::format("Refused: the signature is forged or altered: {} over this "
+                          "request. Sign what this prints: belay show {} --request",
+                          whose, ballot.request.run));
+}
+
+Status still_open(const Ballot& ballot, TimePoint now) {
+  const auto& run = ballot.request.run;
+  if (ballot.superseded) {
+    return fail(Fault::conflict,
+                fmt::format("Refused: the plan of run {} no longer holds{}; make a new one", run,
+                            because(ballot)));
+  }
+  const auto state =
+      evaluate_gate(ballot.rule, ballot.requester, ballot.requested_at, ballot.votes, now);
+  switch (state.kind) {
+    case GateState::Kind::passed:
+      return fail(Fault::refused, fmt::format("Refused: run {} was decided already: approved at {}",
+                                              run, belay::to_text(state.decided)));
+    case GateState::Kind::rejected:
+      return fail(Fault::refused,
+                  fmt::format("Refused: run {} was decided already: rejected by {} at {} ({})", run,
+                              state.by, belay::to_text(state.decided), state.reason));
+    case GateState::Kind::expired: break;
+    case GateState::Kind::waiting: break;
+  }
+  if (state.kind == GateState::Kind::expired || now > ballot.request.not_after) {
+    return fail(
+        Fault::refused,
+        fmt::format("Refused: the request of run {} expired at {}; start the run again", run,
+                    belay::to_text(std::min(state.not_after, ballot.request.not_after))));
+  }
+  return Done{};
+}
+
+Status may_vote(const Ballot& ballot, const Candidate& candidate, const Reviewer& person) {
+  // Withdrawing one's own run is nobody's loss; only approving it is.
+  if (candidate.decision == Decision::approve && !ballot.rule.self_approval &&
+      is_person(person, ballot.requester)) {
+    return fail(Fault::denied,
+                fmt::format("Refused: {} asked for run {} and cannot approve it; {} others must "
+                            "(environments.{}.approvals.self_approval is false)",
+                            person.name, ballot.request.run, ballot.rule.required,
+                            ballot.request.environment));
+  }
+  for (const auto& vote : ballot.votes) {
+    if (vote.person != person.name || vote.decision != candidate.decision) continue;
+    return fail(
+        Fault::conflict,
+        fmt::format("Refused: {} has voted on run {} already, at {}, with {}; a second key is "
+                    "not a second person",
+                    person.name, ballot.request.run, belay::to_text(vote.at),
+                    key_for_people(vote.key)));
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Result<Vote> judge_vote(const Ballot& ballot, const Candidate& candidate, TimePoint now,
+                        const Verify& verify) {
+  TRY(still_open(ballot, now));
+  TRY_LET(const std::string key, signer(ballot, candidate, verify));
+  const auto* person = owner(ballot.rule, key);
+  if (!candidate.digest.empty() && candidate.digest != ballot.request.digest) {
+    return changed_since(ballot, person->name, candidate.digest);
+  }
+  TRY(may_vote(ballot, candidate, *person));
+  if (candidate.decision == Decision::reject && trim(candidate.reason).empty()) {
+    return fail(Fault::refused,
+                fmt::format("Refused: a rejection needs its reason: belay reject {} "
+                            "--reason \"...\"",
+                            ballot.request.run));
+  }
+  return Vote{person->name,        key, candidate.decision,   candidate.reason,
+              candidate.signature, now, ballot.request.digest};
+}
+
+GateState evaluate_gate(const ApprovalRule& rule, const Person& requester, TimePoint requested_at,
+                        const std::vector<Vote>& votes, TimePoint now) {
+  GateState state;
+  state.not_before = requested_at + rule.wait;
+  state.not_after = requested_at + rule.expires;
+  state.decided = state.not_before;
+  for (const auto& vote : votes) {
+    const auto* person = reviewer_named(rule, vote.person);
+    const bool complete = static_cast<int>(state.approved.size()) >= rule.required;
+    if (person == nullptr || vote.at > now) continue;
+    // Passed, or too late, by then.
+    if (complete ? vote.at >= state.decided : vote.at >= state.not_after) continue;
+    if (vote.decision == Decision::reject) {
+      state.kind = GateState::Kind::rejected;
+      state.by = person->name;
+      state.reason = vote.reason;
+      state.decided = vote.at;
+      break;
+    }
+    const bool own = !rule.self_approval && is_person(*person, requester);
+    const auto& list = state.approved;
+    if (complete || own || std::find(list.begin(), list.end(), person->name) != list.end())
+      continue;
+    state.approved.push_back(person->name);
+    state.decided = std::max(state.decided, vote.at);
+  }
+  for (const auto& reviewer : rule.reviewers) {
+    const auto& list = state.approved;
+    if (std::find(list.begin(), list.end(), reviewer.name) != list.end()) continue;
+    if (rule.self_approval || !is_person(reviewer, requester))
+      state.missing.push_back(reviewer.name);
+  }
+  state.needed = std::max(0, rule.required - static_cast<int>(state.approved.size()));
+  if (state.kind == GateState::Kind::rejected) return state;
+  if (state.needed == 0) {
+    if (now >= state.decided) state.kind = GateState::Kind::passed;
+  } else if (now >= state.not_after) {
+    state.kind = GateState::Kind::expired;
+    state.decided = state.not_after;
+  }
+  return state;
+}
+
+std::string gate_for_people(const GateState& state) {
+  const auto by = state.approved.empty() ? "" : "approved by " + join(state.approved, ", ");
+  switch (state.kind) {
+    case GateState::Kind::passed: return by.empty() ? "no approval is needed" : by;
+    case GateState::Kind::rejected:
+      return fmt::format("rejected by {}: {}", state.by, state.reason);
+    case GateState::Kind::expired: return "expired at " + belay::to_text(state.not_after);
+    case GateState::Kind::waiting: break;
+  }
+  const auto separated = by.empty() ? "" : by + "; ";
+  if (state.needed == 0) return separated + "waits until " + belay::to_text(state.not_before);
+  return fmt::format("{}waiting for {} of {}", separated, state.needed, join(state.missing, ", "));
+}
+
+}  // namespace belay::pipeline
