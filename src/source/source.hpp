@@ -14,7 +14,7 @@
 namespace belay::source {
 
 struct Commit {
-  std::string id;                      // full hash
+  std::string id;  // full hash
   std::string subject, author, email;
   TimePoint at{};
 };
@@ -40,15 +40,22 @@ class Source {
   virtual Result<std::vector<Commit>> between(const std::string& from, const std::string& to,
                                               const std::string& path, int limit) = 0;
   virtual Result<bool> is_ancestor(const std::string& older, const std::string& newer) = 0;
-  virtual Result<std::vector<std::string>> uncommitted() = 0;   // changed paths, untracked ones too
+  virtual Result<std::vector<std::string>> uncommitted() = 0;  // changed paths, untracked ones too
   // The commit that rules policy: the remote's default branch as fetched, else none.
   virtual Result<std::optional<Commit>> protected_head() = 0;
   // An annotated tag; the same tag on the same commit is fine, on another one a conflict.
-  virtual Status tag(const std::string& name, const std::string& commit, const std::string& message) = 0;
+  virtual Status tag(const std::string& name, const std::string& commit,
+                     const std::string& message) = 0;
   virtual Result<std::optional<Tag>> find_tag(const std::string& name) = 0;
   virtual Result<bool> has_remote() = 0;
   virtual Status push_tag(const std::string& name) = 0;
-  virtual Result<std::string> user_email() = 0;   // git's user.email; missing
+  virtual Result<std::string> user_email() = 0;  // git's user.email; missing
+  // What copy() leaves out or brings as a stub only, one line each: "lib/x (submodule)",
+  // "logo.png (Git LFS pointer)". A plan names them.
+  virtual Result<std::vector<std::string>> not_carried(const std::string& commit) {
+    (void)commit;
+    return std::vector<std::string>{};
+  }
 };
 
 // `folder` lies in a git work tree; missing, with the remedy, otherwise.
