@@ -35,8 +35,8 @@ SCRIPTS = {".py", ".sh", ".js", ".mjs"}
 HEAVY = re.compile(r"#include <(nlohmann/json\.hpp|bson|mongoc|sqlite3|curl/|yaml-cpp|CLI/|boost/)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 BAD_TYPE = re.compile(r"\b(?:class|struct|enum class|using)\s+(\w*(?:Manager|Helper|Utils?|Impl|Info))\b")
-BAD_FUNCTION = re.compile(r"^\s*(?!return\b|else\b|throw\b)(?:\[\[nodiscard\]\]\s*)?(?:virtual\s+|static\s+)?(?:[\w:]+(?:<[^()]*>)?)[\s&*]+"
-                          r"(?:\w+::)*(process|handle)\s*\(")
+BAD_FUNCTION = re.compile(r"^(?!\s*(?:return|else|throw)\b)\s*[\w:<>,\[\] &*]+[\s&*]+(?:\w+::)*"
+                          r"(process|handle)\s*\((?!::)[^;]*(?:\)(?: const)?(?: noexcept)?(?: override)?(?: = 0)?;|\{|,)$")
 BAD_FOLDER = {"ports", "adapters", "domain", "core", "common", "utils", "helpers"}
 BAD_FILE = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|impl|misc)(?:_|$)")
 
