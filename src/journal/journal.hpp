@@ -19,15 +19,15 @@
 namespace belay::journal {
 
 struct Event {
-  std::int64_t id = 0;        // position in the journal, from 1, without gaps; set by append
-  std::string run;            // "7"
-  std::int64_t seq = 0;       // position in the run, from 1; set by append
-  TimePoint at{};             // set by append
-  std::string kind;           // "run.created", "step.intent", ...
-  int version = 1;            // of the body's shape
-  std::string key;            // the effect's key; empty when none
-  std::string body;           // canonical JSON, no secrets; at most 1 MiB
-  std::string hash;           // hex SHA-256 over the previous event's hash and this event; by append
+  std::int64_t id = 0;   // position in the journal, from 1, without gaps; set by append
+  std::string run;       // "7"
+  std::int64_t seq = 0;  // position in the run, from 1; set by append
+  TimePoint at{};        // set by append
+  std::string kind;      // "run.created", "step.intent", ...
+  int version = 1;       // of the body's shape
+  std::string key;       // the effect's key; empty when none
+  std::string body;      // canonical JSON, no secrets; at most 1 MiB
+  std::string hash;      // hex SHA-256 over the previous event's hash and this event; by append
 };
 
 struct NewEvent {
@@ -37,12 +37,12 @@ struct NewEvent {
   int version = 1;
 };
 
-struct RunRow {               // derived; can be rebuilt from the events
-  std::string run, pipeline, environment, state;   // state: "open" or the ending
+struct RunRow {                                   // derived; can be rebuilt from the events
+  std::string run, pipeline, environment, state;  // state: "open" or the ending
   TimePoint created{};
   std::optional<TimePoint> finished;
   std::int64_t last_seq = 0;
-  std::string summary;        // canonical JSON of run.created's body member "summary"
+  std::string summary;  // canonical JSON of run.created's body member "summary"
 };
 
 struct Lock {
@@ -52,8 +52,8 @@ struct Lock {
 
 struct Verification {
   std::int64_t events = 0;
-  std::string head;                       // hash of the last event
-  std::vector<std::string> problems;      // each names the event: "event 412 (run 7, seq 9): ..."
+  std::string head;                   // hash of the last event
+  std::vector<std::string> problems;  // each names the event: "event 412 (run 7, seq 9): ..."
 };
 
 class Journal {
@@ -78,7 +78,8 @@ class Journal {
   virtual Result<std::vector<Event>> load(const std::string& run, std::int64_t after_seq = 0) = 0;
 
   // Newest first. Empty `environment`: all.
-  virtual Result<std::vector<RunRow>> runs(const std::string& environment = {}, int limit = 1000) = 0;
+  virtual Result<std::vector<RunRow>> runs(const std::string& environment = {},
+                                           int limit = 1000) = 0;
   virtual Result<std::vector<RunRow>> open_runs() = 0;
   virtual Result<std::vector<Lock>> locks() = 0;
 
@@ -92,7 +93,7 @@ class Journal {
   // (tags, manifests) are checked by the caller with `hash_of`.
   virtual Result<Verification> verify() = 0;
   virtual Result<std::string> hash_of(std::int64_t id) = 0;
-  virtual Result<std::pair<std::int64_t, std::string>> head() = 0;   // id and hash; {0, ""} empty
+  virtual Result<std::pair<std::int64_t, std::string>> head() = 0;  // id and hash; {0, ""} empty
 };
 
 // The journal in `folder`/journal.db (created, 0600). Refuses: a network file system; a journal of
