@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// MD5, only because the server's dbHash is: an independent judge of a restored copy, not a
+// protection.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/assert.hpp"
+#include "base/hash.hpp"
+
+namespace belay::vault {
+
+class Md5 {
+ public:
+  Md5() { ASSERT(EVP_DigestInit_ex(context_.get(), EVP_md5(), nullptr) == 1); }
+  void add(std::string_view bytes) {
+    ASSERT(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+  }
+  std::string finish() {  // once; 32 hex digits
+    std::string digest(16, '\0');
+    unsigned size = 0;
+    ASSERT(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()),
+                              &size) == 1);
+    return hex(digest);
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(),
+                                                                   &EVP_MD_CTX_free};
+};
+
+}  // namespace belay::vault
