@@ -1,10 +1,135 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/spec.hpp"
 
+#include <fmt/format.h>
+
+#include "pipeline/spec_parts.hpp"
+
 namespace belay::pipeline {
 
-ParsedSpec parse_spec(std::string_view) {
-  return {std::nullopt, {{1, 1, "", "reading belay.yaml is not there yet"}}};
+namespace {
+
+template <class List>
+auto by_name(const List& list, std::string_view name) -> decltype(&list.front()) {
+  const auto at =
+      std::find_if(list.begin(), list.end(), [&](const auto& each) { return each.name == name; });
+  return at == list.end() ? nullptr : &*at;
+}
+
+// Calls back for every piece of a template: plain text, or the name of a reference.
+template <class Plain, class Reference>
+void walk(const std::string& text, Plain plain, Reference reference) {
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.compare(at, 2, "$$") == 0) {
+      plain(text.substr(at, 1));
+      at += 2;
+      continue;
+    }
+    const auto end = text.compare(at, 2, "${") == 0 ? text.find('}', at) : std::string::npos;
+    if (end == std::string::npos) {
+      plain(text.substr(at++, 1));
+      continue;
+    }
+    reference(text.substr(at + 2, end - at - 2));
+    at = end + 1;
+  }
+}
+
+void read_top(const Field& root, Spec& spec) {
+  Keys keys(root);
+  keys.required("project", "the name of this project, as in: project: shop").name(spec.project);
+  keys["state"].text(spec.state);
+  read_secrets(keys["secrets"], spec.secrets);
+  read_ports(keys["ports"], spec.ports);
+  read_people(keys["people"], spec.people);
+  read_services(keys["services"], spec.services);
+  read_test(keys["test"], spec);
+  read_database(keys["database"], spec.database);
+  read_vault(keys["vault"], spec.vault);
+  Keys environments(keys["environments"]);
+  for (const auto& field : environments.named("an environment")) {
+    spec.environments.emplace_back();
+    spec.environments.back().name = field.last;
+    read_environment(field, spec.environments.back());
+  }
+  keys.finish();
+}
+
+}  // namespace
+
+std::vector<std::string> Template::names() const {
+  std::vector<std::string> found;
+  walk(
+      text, [](const std::string&) {}, [&](std::string name) { found.push_back(std::move(name)); });
+  return found;
+}
+
+Result<std::string> Template::filled(
+    const std::function<std::optional<std::string>(const std::string& name)>& value) const {
+  std::string whole, unknown;
+  walk(
+      text, [&](const std::string& plain) { whole += plain; },
+      [&](const std::string& name) {
+        const auto known = value(name);
+        if (known) whole += *known;
+        if (!known && unknown.empty()) unknown = name;
+      });
+  if (unknown.empty()) return whole;
+  return fail(Fault::missing, fmt::format("{} has no value; put it into the environment, or into "
+                                          "what belay.yaml names under secrets",
+                                          unknown));
+}
+
+const Service* Spec::service(std::string_view name) const {
+  return by_name(services, name);
+}
+const EnvironmentSpec* Spec::environment(std::string_view name) const {
+  return by_name(environments, name);
+}
+const Reviewer* Spec::person(std::string_view name) const {
+  return by_name(people, name);
+}
+
+std::string to_text(const std::string& file, const Complaint& complaint) {
+  const auto what = complaint.key.empty() ? complaint.text : complaint.key + ": " + complaint.text;
+  return fmt::format("{}:{}:{}  {}", file, complaint.line, complaint.column, what);
+}
+
+std::string report(const std::string& file, const std::vector<Complaint>& complaints) {
+  std::vector<std::string> places;
+  std::size_t width = 0;
+  for (const auto& each : complaints) {
+    places.push_back(fmt::format("{}:{}:{}", file, each.line, each.column));
+    width = std::max(width, places.back().size());
+  }
+  std::string text;
+  for (std::size_t i = 0; i < complaints.size(); ++i) {
+    const auto& each = complaints[i];
+    const auto what = each.key.empty() ? each.text : each.key + ": " + each.text;
+    text += fmt::format("{:<{}} {}\n", places[i], width, what);
+  }
+  return text + fmt::format("{} {}; nothing was changed.\n", complaints.size(),
+                            complaints.size() == 1 ? "problem" : "problems");
+}
+
+ParsedSpec parse_spec(std::string_view text) {
+  auto tree = read_yaml(text);
+  Complaints complaints;
+  for (auto& each : tree.complaints) {
+    complaints.add({each.line, each.column}, each.key, std::move(each.text));
+  }
+  Spec spec;
+  if (tree.complaints.empty()) {
+    if (tree.root.kind == YamlValue::Kind::nothing) {
+      complaints.add({}, "", "the file is empty; `belay init` writes one");
+    } else {
+      read_top({&tree.root, "", tree.root.at, &complaints}, spec);
+      if (tree.root.kind == YamlValue::Kind::map) look_for_misfits(spec, complaints);
+    }
+  }
+  auto found = std::move(complaints).in_file_order();
+  if (!found.empty()) return {std::nullopt, std::move(found)};
+  return {std::move(spec), {}};
 }
 
 }  // namespace belay::pipeline

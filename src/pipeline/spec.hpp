@@ -18,6 +18,8 @@
 
 namespace belay::pipeline {
 
+using belay::to_text;  // of times and durations: beside the one of complaints
+
 struct Complaint {
   int line = 0, column = 0;  // 1-based, of the key or value
   std::string key;           // "environments.production.approvals.required"

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of belay.yaml, each read by one function. They complain through the field and fill in
+// what they could read; whether the parts fit together is looked at last.
+#pragma once
+
+#include "pipeline/spec.hpp"
+#include "pipeline/spec_reader.hpp"
+
+namespace belay::pipeline {
+
+void read_people(const Field& field, std::vector<Reviewer>& people);
+void read_services(const Field& field, std::vector<Service>& services);
+void read_test(const Field& field, Spec& spec);
+void read_database(const Field& field, std::optional<Database>& database);
+void read_vault(const Field& field, Vault& vault);
+void read_secrets(const Field& field, Spec::Secrets& secrets);
+void read_ports(const Field& field, Spec::Ports& ports);
+void read_env(const Field& field, std::map<std::string, Template>& env);
+
+// A service's readiness: no name, no address of its own.
+void read_readiness(const Field& field, std::optional<Check>& check);
+void read_checks(const Field& field, std::vector<Check>& checks);
+
+void read_approvals(const Field& field, Approvals& approvals);
+void read_environment(const Field& field, EnvironmentSpec& environment);
+
+// References between the parts: names that nobody has, circles, what is given twice.
+void look_for_misfits(const Spec& spec, Complaints& complaints);
+
+// "host:port", ":port", "[::1]:port". Nothing when it is none of them.
+struct Listen {
+  std::string host;  // empty: every address
+  int port = 0;
+};
+std::optional<Listen> parse_listen(std::string_view text);
+
+}  // namespace belay::pipeline
