@@ -7,13 +7,13 @@
 #include <mutex>
 
 #include "database/database.hpp"
-#include "database/mongodb/driver.hpp"
+#include "database/mongodb/client.hpp"
 
 namespace belay::database {
 
 class Mongodb final : public Database {
  public:
-  Mongodb(MongoConfig config, std::unique_ptr<Pool> pool);
+  Mongodb(MongoConfig config, std::unique_ptr<Pool> pool, std::unique_ptr<Pool> patient);
 
   Result<Facts> describe() override;
   Result<Proofs> prove() override;
@@ -43,8 +43,25 @@ class Mongodb final : public Database {
                                  std::uint64_t limit) override;
 
  private:
+  // What the server said of itself, asked once. refused: a mongos. unreachable: not a primary.
+  Result<Facts> facts();
+  // {writeConcern: {w: majority, wtimeout: ...}} for a command.
+  void add_majority(Document& command) const;
+  Result<std::vector<Collection>> collections_of(const Lease& lease, const std::string& database);
+  struct Sent;  // the driver's answer to an insert
+  Sent send(const Lease& lease, const Namespace& ns, const void* list, std::size_t count, bool log);
+  Status drop_equal(const Namespace& ns, const std::vector<Bson>& documents,
+                    std::vector<NotInserted>& refused);
+
   MongoConfig config_;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Pool> patient_;  // for what takes as long as it takes: index builds
+  std::mutex facts_lock_;
+  std::optional<Facts> facts_;
+  std::atomic<bool> knows_empty_stamps_ = true;  // the server knows bypassEmptyTsReplacement
 };
+
+// Where Belay keeps its markers and proofs.
+inline constexpr const char* own_database = "belay";
 
 }  // namespace belay::database

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.hpp"
+#include "database/mongodb/mongodb.hpp"
+
+namespace belay::database {
+namespace {
+
+bool is_system(std::string_view name) {
+  return name.starts_with("system.");
+}
+
+Result<Collection> read_entry(const std::string& database, std::string_view entry) {
+  Collection out;
+  out.ns = {database, std::string(text_at(entry, "name").value_or(""))};
+  const std::string_view type = text_at(entry, "type").value_or("collection");
+  out.options = Bson(doc_at(entry, "options").value_or(Document().view()));
+  if (type == "timeseries" || has(out.options, "timeseries"))
+    return fail(Fault::refused, out.ns.text() +
+                                    " is a time series: time series collections are "
+                                    "not in this version");
+  out.kind = type == "view" ? Collection::Kind::view : Collection::Kind::collection;
+  if (out.kind == Collection::Kind::view) return out;
+  if (const auto uuid = binary_at(entry, "info.uuid")) out.uuid = hex(*uuid);
+  out.capped = flag_at(out.options, "capped").value_or(false);
+  out.clustered = has(out.options, "clusteredIndex");
+  out.collated = has(out.options, "collation");
+  return out;
+}
+
+std::string_view name_of(const Bson& index) {
+  return text_at(index, "name").value_or("");
+}
+
+// listIndexes of the finished indexes: one still being built carries a buildUUID.
+Result<std::vector<Bson>> read_indexes(const Lease& lease, const Namespace& ns, bool tell_builds) {
+  Document options;
+  if (tell_builds) options.flag("includeBuildUUIDs", true);
+  const auto collection = open_collection(lease, ns);
+  const Cursor cursor(mongoc_collection_find_indexes_with_opts(collection.get(), options.get()));
+  std::vector<Bson> out;
+  const auto add = [&](std::string_view index) -> Status {
+    if (!has(index, "buildUUID")) out.emplace_back(doc_at(index, "spec").value_or(index));
+    return {};
+  };
+  TRY(drain(lease, cursor.get(), add, {}));
+  std::sort(out.begin(), out.end(),
+            [](const Bson& a, const Bson& b) { return name_of(a) < name_of(b); });
+  return out;
+}
+
+Status add_indexes(const Lease& lease, Collection& collection) {
+  auto indexes = read_indexes(lease, collection.ns, true);
+  if (!indexes && indexes.error().fault != Fault::missing)
+    indexes = read_indexes(lease, collection.ns, false);  // an old server: unknown option
+  if (!indexes)
+    return std::move(indexes).error().in("listing the indexes of " + collection.ns.text());
+  collection.indexes = std::move(*indexes);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Collection>> Mongodb::collections_of(const Lease& lease,
+                                                        const std::string& database) {
+  mongoc_database_t* handle = mongoc_client_get_database(lease.get(), database.c_str());
+  const Cursor cursor(mongoc_database_find_collections_with_opts(handle, nullptr));
+  mongoc_database_destroy(handle);
+  std::vector<Collection> out;
+  const auto add = [&](std::string_view entry) -> Status {
+    if (is_system(text_at(entry, "name").value_or(""))) return {};
+    TRY_LET(auto collection, read_entry(database, entry));
+    out.push_back(std::move(collection));
+    return {};
+  };
+  TRY(drain(lease, cursor.get(), add, {}));
+  return out;
+}
+
+Result<Catalogue> Mongodb::catalogue() {
+  TRY(facts());
+  const Lease lease(*pool_);
+  Catalogue out;
+  for (const auto& name : config_.names) {
+    TRY_LET(auto collections, collections_of(lease, name).in("listing the collections of " + name));
+    for (auto& collection : collections) {
+      if (collection.kind == Collection::Kind::collection) TRY(add_indexes(lease, collection));
+      out.push_back(std::move(collection));
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const Collection& a, const Collection& b) { return a.ns < b.ns; });
+  return out;
+}
+
+}  // namespace belay::database
