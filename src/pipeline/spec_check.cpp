@@ -15,7 +15,7 @@ namespace {
 const std::vector<std::string> subjects{"service", "url", "tcp", "tls", "database", "command"};
 
 void read_headers(const Field& field, std::map<std::string, std::string>& headers) {
-  Keys keys(field);
+  Keys keys(field, true);
   for (const auto& each : keys.free()) {
     Template value;
     each.secret(value);
@@ -96,7 +96,7 @@ void read_latency(const Field& field, std::optional<Check::Percentile>& into) {
 void read_expected_json(const Field& field, Json& json) {
   if (!field) return;
   if (!field.is(YamlValue::Kind::map)) return field.wrong("a map like { status: ok }");
-  Keys keys(field);  // complains of a member that is there twice
+  Keys keys(field, true);  // complains of a member that is there twice
   json = to_json(*field.value);
 }
 

@@ -248,13 +248,13 @@ std::vector<Field> Field::items() const {
   return fields;
 }
 
-Keys::Keys(const Field& field) : field_(field) {
+Keys::Keys(const Field& field, bool all_count) : field_(field) {
   usable_ = field.is(YamlValue::Kind::map);
   if (field && !usable_ && !field.is(YamlValue::Kind::nothing)) field.wrong("a map");
   if (!usable_) return;
   for (std::size_t i = 0; i < field.value->keys.size(); ++i) {
     const auto& key = field.value->keys[i];
-    if (key.text.starts_with("x-")) continue;
+    if (!all_count && key.text.starts_with("x-")) continue;
     const auto [first, fresh] = index_.emplace(key.text, i);
     if (fresh) continue;
     field.complaints->add(key.at, path(key.text),

@@ -74,7 +74,8 @@ std::string with_nearest(std::string text, std::string_view word,
 class Keys {
  public:
   // A value that is no map is complained of, and read as an empty one. `nothing` is an empty map.
-  explicit Keys(const Field& field);
+  // `all_count`: x- keys are no comments here (headers are called so).
+  explicit Keys(const Field& field, bool all_count = false);
 
   Field operator[](std::string_view key);
   // Complains when it is not there; `hint` says what to write.
