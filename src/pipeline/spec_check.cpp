@@ -177,6 +177,7 @@ void read_subject(const Field& field, Keys& keys, Check& check) {
   for (const auto& subject : subjects) {
     if (auto each = keys[subject]) found.push_back(each);
   }
+  if (found.empty() && !keys.readable()) return;
   if (found.empty())
     return field.complain("says not what to ask; add one of " + join(subjects, ", "));
   if (found.size() > 1) {
@@ -208,7 +209,9 @@ void refuse_foreign(const Field& field, const Keys& keys, const Check& check) {
     }
   }
   const bool tls = check.kind == Check::Kind::tls || check.url.starts_with("https://");
-  if (!tls) foreign("days", "tls, or of an https url");
+  const bool readiness =
+      check.service.empty() && check.url.empty() && check.kind == Check::Kind::http;
+  if (!tls && !readiness) foreign("days", "tls, or of an https url");
   if (!check.url.empty() && check.kind == Check::Kind::http)
     foreign("path", "a service; url has its own path");
 }

@@ -124,8 +124,8 @@ void read_strategy(const Field& field, Strategy& strategy) {
   Keys keys(field);
   // The rest of a canary is not worth a second complaint.
   if (!choose(keys.required("kind", "one of blue_green, all_at_once")) && keys.has("kind")) return;
-  keys.later("steps", "steps (of canary)");
-  keys.later("hold", "hold (of canary)");
+  keys.later("steps", "canary, with its steps,");
+  keys.later("hold", "canary, with its hold,");
   keys.finish();
 }
 

@@ -30,7 +30,7 @@ std::string unknown_name(const std::string& what, const std::string& word,
   if (!near.empty()) text += fmt::format("; did you mean \"{}\"?", near);
   if (known.empty())
     return text +
-           fmt::format(" None is listed under {}", what == "service" ? "services" : "people");
+           fmt::format(". None is listed under {}", what == "service" ? "services" : "people");
   return text + fmt::format("{} Known here: {}", near.empty() ? "." : "", join(known, ", "));
 }
 
@@ -228,7 +228,7 @@ void look_at_needs(const Look& look, const std::string& key, const EnvironmentSp
   for (const auto& place : environment.services) {
     const auto* service = look.spec.service(place.service);
     if (service == nullptr) continue;
-    for (const auto& need : service->needs) {
+    for (const auto& need : std::set<std::string>(service->needs.begin(), service->needs.end())) {
       if (look.spec.service(need) == nullptr || placed(need)) continue;
       look.say(fmt::format("{}.services.{}", key, place.service),
                fmt::format("needs {}, which is not in this environment", need));
@@ -236,37 +236,48 @@ void look_at_needs(const Look& look, const std::string& key, const EnvironmentSp
   }
 }
 
+void look_at_asked_service(const Look& look, const std::string& key,
+                           const EnvironmentSpec& environment, const std::string& name) {
+  const auto* service = look.spec.service(name);
+  if (service == nullptr) return names_exist(look, key, {name}, "service", look.services);
+  if (service->kind == Service::Kind::worker) {
+    return look.say(key, fmt::format("{} is a worker: it answers nobody", name));
+  }
+  const auto& places = environment.services;
+  const auto place = std::find_if(places.begin(), places.end(),
+                                  [&](const auto& each) { return each.service == name; });
+  if (place == places.end()) {
+    look.say(key, fmt::format("{} is not in this environment", name));
+  } else if (place->target == Placement::Target::command) {
+    look.say(key, fmt::format("{} is placed by your own programs, so its address is not known "
+                              "here; ask its url",
+                              name));
+  }
+}
+
+void look_at_check(const Look& look, const std::string& key, const EnvironmentSpec& environment,
+                   const Check& check) {
+  const auto* member = check.kind == Check::Kind::tcp   ? ".tcp"
+                       : check.kind == Check::Kind::tls ? ".tls"
+                                                        : ".service";
+  if (!check.service.empty()) look_at_asked_service(look, key + member, environment, check.service);
+  if (check.kind == Check::Kind::database && !look.spec.database && !environment.database) {
+    look.say(key + ".database",
+             "this project has no database; add database: { uri: ${MONGODB_URI} }");
+  }
+}
+
 void look_at_checks(const Look& look, const std::string& key, const EnvironmentSpec& environment) {
-  std::map<std::string, std::size_t> names;
+  std::map<std::string, std::string> names;
   for (std::size_t i = 0; i < environment.checks.size(); ++i) {
     const auto& check = environment.checks[i];
     const auto at = fmt::format("{}.checks[{}]", key, i);
-    if (!check.name.empty()) {
-      const auto [first, fresh] = names.emplace(check.name, i);
-      if (!fresh) {
-        look.say(
-            at + ".name",
-            fmt::format(
-                "another check is called so (line {})",
-                look.complaints.where(fmt::format("{}.checks[{}].name", key, first->second)).line));
-      }
-    }
-    const auto member = check.kind == Check::Kind::tcp   ? ".tcp"
-                        : check.kind == Check::Kind::tls ? ".tls"
-                                                         : ".service";
-    const bool asks_service = check.kind == Check::Kind::http || check.kind == Check::Kind::tcp ||
-                              check.kind == Check::Kind::tls;
-    if (asks_service && !check.service.empty()) {
-      names_exist(look, at + member, {check.service}, "service", look.services);
-      const auto* service = look.spec.service(check.service);
-      if (service != nullptr && service->kind == Service::Kind::worker) {
-        look.say(at + member, fmt::format("{} is a worker: it answers nobody", check.service));
-      }
-    }
-    if (check.kind == Check::Kind::database && !look.spec.database && !environment.database) {
-      look.say(at + ".database",
-               "this project has no database; add database: { uri: ${MONGODB_URI} }");
-    }
+    look_at_check(look, at, environment, check);
+    if (check.name.empty()) continue;
+    const auto [first, fresh] = names.emplace(check.name, at + ".name");
+    if (fresh) continue;
+    look.say(at + ".name", fmt::format("another check is called so (line {})",
+                                       look.complaints.where(first->second).line));
   }
 }
 
@@ -314,7 +325,7 @@ void look_for_misfits(const Spec& spec, Complaints& complaints) {
       !complaints.stands("database")) {
     look.say("", "nothing to look after: add services, or a database");
   }
-  if (!spec.services.empty() && spec.environments.empty()) {
+  if (!spec.services.empty() && spec.environments.empty() && !complaints.stands("environments")) {
     look.say("environments",
              "missing; where the services run, as in: environments: { production: ... }");
   }

@@ -169,7 +169,9 @@ void Field::secret(Template& into) const {
 void Field::flag(bool& into) const {
   if (value == nullptr) return;
   const bool plain = is(YamlValue::Kind::scalar) && !value->quoted;
-  if (!plain || (value->text != "true" && value->text != "false")) return wrong("true or false");
+  if (!plain || (value->text != "true" && value->text != "false")) {
+    return wrong("true or false, without quotes");
+  }
   into = value->text == "true";
 }
 
@@ -284,7 +286,7 @@ Field Keys::operator[](std::string_view key) {
 
 Field Keys::required(std::string_view key, std::string_view hint) {
   auto field = (*this)[key];
-  if (!field) field.complain(fmt::format("missing; {}", hint));
+  if (!field && readable()) field.complain(fmt::format("missing; {}", hint));
   return field;
 }
 

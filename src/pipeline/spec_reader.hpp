@@ -88,6 +88,8 @@ class Keys {
   std::vector<Field> named(std::string_view noun);
   // Every key and value, without a look at the keys: env, headers.
   std::vector<Field> free();
+  // False for a value that was complained of as no map: what it lacks is not worth a word.
+  bool readable() const { return usable_ || !field_ || field_.is(YamlValue::Kind::nothing); }
   bool has(std::string_view key) const { return index_.contains(std::string(key)); }
   void finish();
 

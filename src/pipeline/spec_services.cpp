@@ -199,7 +199,7 @@ void read_vault(const Field& field, Vault& vault) {
   keep["days"].number(vault.keep.days, 0, 36500);
   keep["safety_days"].number(vault.keep.safety_days, 1, 36500);
   keep.finish();
-  keys.later("every", "every: restore points by the clock");
+  keys.later("every", "taking restore points by the clock");
   for (const auto* word : {"path", "location"}) keys.also_called(word, "store");
   keys.also_called("retention", "keep");
   keys.finish();
