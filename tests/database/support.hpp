@@ -34,4 +34,10 @@ Collection find_collection(Database& database, const Namespace& ns);
     ASSERT_TRUE(checked.ok()) << checked.error().message(); \
   } while (false)
 
+#define EXPECT_OK(expression)                                                \
+  do {                                                                       \
+    const auto& checked = (expression);                                      \
+    EXPECT_TRUE(checked.ok()) << (checked ? "" : checked.error().message()); \
+  } while (false)
+
 }  // namespace belay::database::testing

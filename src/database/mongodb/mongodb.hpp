@@ -5,6 +5,7 @@
 #pragma once
 
 #include <mutex>
+#include <unordered_set>
 
 #include "database/database.hpp"
 #include "database/mongodb/client.hpp"
@@ -53,11 +54,29 @@ class Mongodb final : public Database {
   Status drop_equal(const Namespace& ns, const std::vector<Bson>& documents,
                     std::vector<NotInserted>& refused);
 
+  Result<Bson> write_marker(const Lease& lease, bool log);
+  void remove_marker(const Lease& lease, const Bson& id);
+  // The entries of the last moment before `end`, as digests: they are shown again to the next
+  // reading.
+  struct Tail {
+    Position end;
+    std::unordered_set<std::size_t> seen;
+  };
+  struct Window {
+    bool begins_at_from = false, reaches_to = false;
+    Touched touched;
+    Tail tail;
+  };
+  Result<Window> read_window(const Lease& lease, const Document& filter, const Position& from,
+                             const Position& to, std::stop_token stop);
+
   MongoConfig config_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<Pool> patient_;  // for what takes as long as it takes: index builds
   std::mutex facts_lock_;
   std::optional<Facts> facts_;
+  std::mutex tail_lock_;
+  Tail tail_;
   std::atomic<bool> knows_empty_stamps_ = true;  // the server knows bypassEmptyTsReplacement
 };
 

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Markers and the change log of a replica set, local.oplog.rs.
+#include <thread>
+
+#include "database/log_reading.hpp"
+#include "database/mongodb/mongodb.hpp"
+
+namespace belay::database {
+namespace {
+
+const Namespace log_namespace = {"local", "oplog.rs"};
+const Namespace marker_namespace = {own_database, "markers"};
+constexpr Millis between_looks{20};
+// mongod shows its log without holes. Other servers may show an entry a moment after younger
+// ones, so each reading begins this much earlier and skips what the reading before it has seen.
+constexpr std::uint64_t overlap = std::uint64_t{1} << 32;
+
+std::string escaped(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (std::string_view("\\^$.|?*+()[]{}").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+// Always admits every command, every unknown kind of entry, our databases and the markers.
+Document log_filter(const std::vector<std::string>& databases, const Position& from,
+                    const Position& to) {
+  std::string pattern = "^(" + escaped(own_database);
+  for (const auto& name : databases) pattern += "|" + escaped(name);
+  pattern += ")\\.";
+  Document namespaces;
+  bson_append_regex(namespaces.get(), "ns", -1, pattern.c_str(), "");
+  Document kinds;
+  kinds.doc("op",
+            Document().values(
+                "$nin", {Document().text("", "i").bytes(), Document().text("", "u").bytes(),
+                         Document().text("", "d").bytes(), Document().text("", "n").bytes()}));
+  const Document exact = std::move(Document().stamp("ts", from.timestamp));
+  const std::uint64_t begin = from.timestamp > overlap ? from.timestamp - overlap : 0;
+  Document filter;
+  filter.doc("ts", Document().stamp("$gte", begin).stamp("$lte", to.timestamp));
+  filter.array("$or", {kinds.bytes(), namespaces.bytes(), exact.bytes()});
+  return filter;
+}
+
+Document majority(const Session& session, Status& status) {
+  Document options;
+  options.doc("readConcern", Document().text("level", "majority"));
+  status = session.add_to(options);
+  return options;
+}
+
+Status read_log(const Lease& lease, const Document& filter, std::int64_t limit,
+                const DocumentSink& sink, std::stop_token stop) {
+  TRY_LET(const Session session, Session::start(lease, true));
+  Status added;
+  Document options = majority(session, added);
+  TRY(std::move(added));
+  if (limit > 0) options.i64("limit", limit);
+  const auto collection = open_collection(lease, log_namespace);
+  const Cursor cursor(
+      mongoc_collection_find_with_opts(collection.get(), filter.get(), options.get(), nullptr));
+  return drain(lease, cursor.get(), sink, stop).in("reading the change log");
+}
+
+Result<std::optional<Bson>> entry_at(const Lease& lease, const Position& at) {
+  std::optional<Bson> found;
+  const auto take = [&](std::string_view entry) -> Status {
+    if (position_of(entry).term == at.term) found = Bson(entry);
+    return {};
+  };
+  TRY(read_log(lease, Document().stamp("ts", at.timestamp), 0, take, {}));
+  return found;
+}
+
+Document marker_id() {
+  bson_oid_t oid;
+  bson_oid_init(&oid, nullptr);
+  Document id;
+  bson_append_oid(id.get(), "_id", 3, &oid);
+  return id;
+}
+
+}  // namespace
+
+Result<Bson> Mongodb::write_marker(const Lease& lease, bool log) {
+  const Document marker = marker_id();
+  Document command;
+  command.text("insert", marker_namespace.collection).array("documents", {marker.bytes()});
+  if (log)
+    add_majority(command);
+  else
+    command.doc("writeConcern", Document().flag("j", true));
+  auto reply = lease.run(own_database, command, Nature::write);
+  if (!reply) return std::move(reply).error().in("writing a marker to " + marker_namespace.text());
+  if (const auto errors = doc_at(reply->view(), "writeErrors"))
+    return fail(Fault::refused, "the server refused a marker in " + marker_namespace.text() + ": " +
+                                    to_json(*errors));
+  return marker.bytes();
+}
+
+// A marker that stays behind does no harm.
+void Mongodb::remove_marker(const Lease& lease, const Bson& id) {
+  const Document one = std::move(Document().doc("q", id).i32("limit", 1));
+  Document command;
+  command.text("delete", marker_namespace.collection).array("deletes", {one.bytes()});
+  (void)lease.run(own_database, command, Nature::write);
+}
+
+Status Mongodb::barrier() {
+  TRY_LET(const Facts facts, this->facts());
+  const Lease lease(*pool_);
+  TRY_LET(const Bson marker, write_marker(lease, !facts.replica_set.empty()));
+  remove_marker(lease, marker);
+  return {};
+}
+
+Result<Position> Mongodb::mark() {
+  TRY_LET(const Facts facts, this->facts());
+  if (facts.replica_set.empty())
+    return fail(Fault::refused, "a standalone server has no change log: no position can be marked");
+  const Lease lease(*pool_);
+  const std::uint64_t before = pool_->seen();
+  TRY_LET(const Bson marker, write_marker(lease, true));
+  Document filter;
+  filter.doc("ts", Document().stamp("$gte", before)).text("op", "i");
+  filter.text("ns", marker_namespace.text()).first_value("o._id", marker);
+  std::optional<Position> found;
+  const auto take = [&](std::string_view entry) -> Status {
+    found = position_of(entry);
+    return {};
+  };
+  const auto deadline = std::chrono::steady_clock::now() + config_.limit;
+  while (!found) {
+    TRY(read_log(lease, filter, 1, take, {}));
+    if (found) break;
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(Fault::refused,
+                  "a marker written with a majority does not appear in the change "
+                  "log; is the log readable and the majority moving?");
+    std::this_thread::sleep_for(between_looks);
+  }
+  remove_marker(lease, marker);
+  return *found;
+}
+
+Result<Touched> Mongodb::touched(const Position& from, const Position& to, std::stop_token stop) {
+  TRY_LET(const Facts facts, this->facts());
+  if (facts.replica_set.empty())
+    return fail(Fault::refused, "a standalone server has no change log to read from");
+  const Lease lease(*pool_);
+  const Document filter = log_filter(config_.names, from, to);
+  const auto deadline = std::chrono::steady_clock::now() + config_.limit;
+  for (;;) {
+    TRY_LET(auto window, read_window(lease, filter, from, to, stop));
+    if (!window.begins_at_from)
+      return Touched{{},
+                     0,
+                     "the change log does not hold the position of the point before: it no "
+                     "longer reaches back, or the history is another one"};
+    if (window.reaches_to) {
+      const std::lock_guard lock(tail_lock_);
+      tail_ = std::move(window.tail);
+      return std::move(window.touched);
+    }
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(Fault::timeout, "the change log did not show the newest marker in time");
+    std::this_thread::sleep_for(between_looks);
+  }
+}
+
+Result<Mongodb::Window> Mongodb::read_window(const Lease& lease, const Document& filter,
+                                             const Position& from, const Position& to,
+                                             std::stop_token stop) {
+  Tail before;
+  {
+    const std::lock_guard lock(tail_lock_);
+    if (tail_.end == from) before = tail_;
+  }
+  const Lease second(*pool_);  // for links back, while the first one's cursor is open
+  LogReading reading(config_.names, [&](const Position& at) { return entry_at(second, at); });
+  reading.commands_count_from(from.timestamp);
+  Window out;
+  out.tail.end = to;
+  const auto take = [&](std::string_view entry) -> Status {
+    const Position at = position_of(entry);
+    out.begins_at_from = out.begins_at_from || at == from;
+    out.reaches_to = out.reaches_to || at == to;
+    const std::size_t digest = std::hash<std::string_view>()(entry);
+    if (at.timestamp + overlap >= to.timestamp) out.tail.seen.insert(digest);
+    if (at.timestamp <= from.timestamp && before.seen.contains(digest)) return {};
+    return reading.add(entry);
+  };
+  TRY(read_log(lease, filter, 0, take, stop));
+  out.touched = reading.take();
+  return out;
+}
+
+}  // namespace belay::database
