@@ -73,10 +73,10 @@ bool put(int folder, const char* name, const char* temporary, const Line& line) 
   return written && ::renameat(folder, temporary, folder, name) == 0 && ::fsync(folder) == 0;
 }
 
-void close_all_but(int first, int second, int third) {
-  int keep[3] = {first, second, third};
-  for (int i = 0; i < 2; ++i) {
-    for (int j = i + 1; j < 3; ++j) {
+template <std::size_t count>
+void close_all_but(int (&&keep)[count]) {
+  for (std::size_t i = 0; i + 1 < count; ++i) {
+    for (std::size_t j = i + 1; j < count; ++j) {
       if (keep[j] < keep[i]) {
         const int swap = keep[i];
         keep[i] = keep[j];
@@ -131,7 +131,7 @@ void become(const SupervisorOrders& orders) {
   ::dup2(orders.null, 0);
   ::dup2(orders.output, 1);
   ::dup2(orders.output, 2);
-  close_all_but(go, -1, -1);
+  close_all_but({go});
   char byte = 0;
   if (::read(go, &byte, 1) != 1) ::_exit(127);
   ::close(go);
@@ -153,7 +153,7 @@ void become(const SupervisorOrders& orders) {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   ::prctl(PR_SET_NAME, "belay-guard");
-  close_all_but(supervisor_lives, -1, -1);
+  close_all_but({supervisor_lives});
   char byte = 0;
   while (::read(supervisor_lives, &byte, 1) < 0 && errno == EINTR) {}
   ::kill(0, SIGKILL);
@@ -223,6 +223,8 @@ void supervise(const SupervisorOrders& orders) {
   ::signal(SIGCHLD, SIG_DFL);
   ::prctl(PR_SET_NAME, "belay-child");
   for (int fd = 0; fd < 3; ++fd) ::dup2(orders.null, fd);
+  // Before anything is reported: nobody may find our starter's locks and pipes open here.
+  close_all_but({orders.record, orders.lock, orders.output, orders.null, orders.report});
   {
     Line line;
     line.add(static_cast<std::int64_t>(::getpid())).add(" ").add(own_start_time()).add(" ");
@@ -247,7 +249,7 @@ void supervise(const SupervisorOrders& orders) {
   byte.add("1");
   say(orders.report, byte);
   say(go[1], byte);
-  close_all_but(orders.record, orders.lock, lives[1]);
+  close_all_but({orders.record, orders.lock, lives[1]});
   [[maybe_unused]] const int moved = ::chdir("/");
 
   const Ending ending = watch(child, orders.limit_millis);
