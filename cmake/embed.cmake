@@ -1,0 +1,15 @@
+# Run as a script: turns the manuals beside the commands into one table of texts.
+# cmake -DOUT=manuals.cpp -DFOLDER=src/cli -P embed.cmake
+file(GLOB manuals ${FOLDER}/*.md)
+list(SORT manuals)
+set(text "// Made from src/cli/*.md by cmake/embed.cmake.\n#include <string>\n#include <map>\n\n")
+string(APPEND text "namespace belay::cli {\n\nstd::string manual_of(const std::string& command) {\n")
+string(APPEND text "  static const std::map<std::string, std::string> manuals{\n")
+foreach(manual ${manuals})
+  get_filename_component(name ${manual} NAME_WE)
+  file(READ ${manual} body)
+  string(APPEND text "      {\"${name}\", R\"manual(${body})manual\"},\n")
+endforeach()
+string(APPEND text "  };\n  const auto at = manuals.find(command);\n")
+string(APPEND text "  return at == manuals.end() ? std::string() : at->second;\n}\n\n}  // namespace belay::cli\n")
+file(WRITE ${OUT} "${text}")

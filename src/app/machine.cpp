@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/machine.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace belay::app {
+
+namespace {
+
+class FileClaim final : public engine::Claim {
+ public:
+  explicit FileClaim(Fd fd) : fd_(std::move(fd)) {}
+
+ private:
+  Fd fd_;   // closing it frees the lock
+};
+
+class FileClaims final : public engine::Claims {
+ public:
+  explicit FileClaims(Path folder) : folder_(std::move(folder)) {}
+
+  Result<std::unique_ptr<engine::Claim>> claim(const std::string& run) override {
+    const Path path = folder_ / (run + ".claim");
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd) return errno_error(errno, "cannot open " + path.string());
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      auto holder = read_file(path);
+      return fail(Fault::busy, fmt::format("run {} is being driven by {}", run, holder ? *holder : "another process"));
+    }
+    const std::string me = whoami();
+    if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), me.data(), me.size(), 0) < 0) {
+      return errno_error(errno, "cannot write " + path.string());
+    }
+    return std::unique_ptr<engine::Claim>(std::make_unique<FileClaim>(std::move(fd)));
+  }
+
+  std::string whoami() const override {
+    char host[256] = "this host";
+    ::gethostname(host, sizeof host - 1);
+    return fmt::format("process {} on {}", ::getpid(), host);
+  }
+
+ private:
+  Path folder_;
+};
+
+}  // namespace
+
+std::unique_ptr<engine::Claims> make_claims(const Path& folder) { return std::make_unique<FileClaims>(folder); }
+
+Result<std::unique_ptr<Desk>> open_desk(Project project) {
+  auto desk = std::make_unique<Desk>();
+  desk->project = std::move(project);
+  const auto& places = desk->project.places;
+  TRY(make_folder(places.state));
+  TRY(make_folder(places.runs()));
+  desk->machine = std::make_unique<Machine>(places.children());
+  TRY_LET(desk->journal, journal::open_sqlite(places.journal(), desk->world().clock));
+  desk->claims = make_claims(places.runs());
+  return desk;
+}
+
+}  // namespace belay::app

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real world of this process, and the opened state of a project.
+#pragma once
+
+#include "app/project.hpp"
+#include "base/world.hpp"
+#include "engine/runner.hpp"
+#include "journal/journal.hpp"
+
+namespace belay::app {
+
+class Machine {
+ public:
+  explicit Machine(const Path& children_folder)
+      : children_(make_children(children_folder)), world_{clock_, random_, executor_, *children_} {}
+  World& world() { return world_; }
+
+ private:
+  SystemClock clock_;
+  SystemRandom random_;
+  ThreadExecutor executor_;
+  std::unique_ptr<Children> children_;
+  World world_;
+};
+
+// Claims kept as locked files: the kernel frees one when its process dies.
+std::unique_ptr<engine::Claims> make_claims(const Path& folder);
+
+// State folder made, journal opened.
+struct Desk {
+  Project project;
+  std::unique_ptr<Machine> machine;
+  std::unique_ptr<journal::Journal> journal;
+  std::unique_ptr<engine::Claims> claims;
+  World& world() const { return machine->world(); }
+};
+Result<std::unique_ptr<Desk>> open_desk(Project project);
+
+}  // namespace belay::app

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things live: the file is found by walking up, state is never in the clone.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/file.hpp"
+
+namespace belay::app {
+
+using Getenv = std::map<std::string, std::string>;   // the process environment, as a value
+
+Getenv process_environment();
+
+// `named` (--file, BELAY_FILE) if given, else belay.yaml here or above, as git does. missing, with
+// the remedy.
+Result<Path> find_project_file(const std::optional<Path>& named, const Path& here);
+
+struct Places {
+  Path state;
+  Path journal() const { return state / "journal"; }
+  Path vault() const { return state / "vault"; }
+  Path vault_key() const { return state / "vault.key"; }
+  Path children() const { return state / "children"; }
+  Path work() const { return state / "work"; }
+  Path runs() const { return state / "runs"; }
+  Path log_of(const std::string& run, const std::string& step) const;
+  Path environment(const std::string& name) const { return state / "environments" / name; }
+  Path backups() const { return state / "backups"; }
+};
+
+// /var/lib/belay/PROJECT for root, $XDG_STATE_HOME/belay/PROJECT otherwise, or `state:`.
+Result<Places> places_of(const std::string& project, const std::string& state, const Path& project_folder,
+                         const Getenv& env);
+
+}  // namespace belay::app

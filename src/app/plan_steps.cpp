@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/plan_steps.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "pipeline/freeze.hpp"
+
+namespace belay::app {
+
+using pipeline::Plan;
+using pipeline::Step;
+using Ids = std::vector<std::string>;
+
+Path prefix_of(const Path& project_folder) {
+  std::error_code code;
+  for (Path folder = project_folder; ; folder = folder.parent_path()) {
+    if (std::filesystem::exists(folder / ".git", code)) {
+      const Path prefix = project_folder.lexically_relative(folder);
+      return prefix == "." ? Path() : prefix;
+    }
+    if (folder == folder.parent_path()) return {};
+  }
+}
+
+namespace {
+
+struct Shape {   // what this environment calls for
+  Ids services;               // of the release, in the order of `needs`
+  bool proxied = false;
+  bool migrates = false;
+  bool restore_point = false;
+  bool fence = false;         // all_at_once: held from before the migration to after the switch
+};
+
+Ids in_order(const PlanParts& parts) {
+  Ids order;
+  const std::function<void(const std::string&)> add = [&](const std::string& name) {
+    const auto* service = parts.release->service(name);
+    const bool placed = std::any_of(parts.env->services.begin(), parts.env->services.end(),
+                                    [&](const auto& p) { return p.service == name; });
+    if (service == nullptr || std::find(order.begin(), order.end(), name) != order.end()) return;
+    for (const auto& before : service->needs) add(before);
+    if (placed && std::find(order.begin(), order.end(), name) == order.end()) order.push_back(name);
+  };
+  for (const auto& placed : parts.env->services) add(placed.service);
+  return order;
+}
+
+bool behind_proxy(const PlanParts& parts) {
+  return std::any_of(parts.env->services.begin(), parts.env->services.end(), [](const auto& p) {
+    return p.target == pipeline::Placement::Target::host && !p.listen.empty();
+  });
+}
+
+Shape shape_of(const Plan& plan, const PlanParts& parts) {
+  Shape shape;
+  shape.services = in_order(parts);
+  shape.proxied = behind_proxy(parts);
+  shape.restore_point = parts.database != nullptr && !plan.facts.contains("skip_backup");
+  const auto* own = parts.release->database ? &*parts.release->database : nullptr;
+  shape.migrates = own != nullptr && own->migrate.has_value();
+  shape.fence = shape.proxied && parts.env->strategy == pipeline::Strategy::all_at_once;
+  return shape;
+}
+
+Ids with_prefix(const std::string& prefix, const Ids& names) {
+  Ids ids;
+  for (const auto& name : names) ids.push_back(prefix + name);
+  return ids;
+}
+
+std::string people_for(const pipeline::ApprovalRule& rule) {
+  Ids names;
+  for (const auto& reviewer : rule.reviewers) names.push_back(reviewer.name);
+  std::string text = fmt::format("{} of {}", rule.required, join(names, ", "));
+  if (rule.required == 0) text = "nobody needed";
+  else if (!rule.self_approval) text += "; not the requester";
+  if (rule.wait > Millis(0)) text += "; then " + for_people(rule.wait) + " wait";
+  return text;
+}
+
+// The gate, when the rule asks for anything; returns what must be done before the lock.
+Ids add_gate(Plan& plan, const pipeline::ApprovalRule& rule, const std::vector<pipeline::Freeze>& freeze, Ids after) {
+  if (rule.required == 0 && rule.wait == Millis(0) && freeze.empty()) return after;
+  Step gate{"approve", "approve", people_for(rule), std::move(after)};
+  gate.args = {{"rule", pipeline::to_json(rule)}, {"freeze", pipeline::to_json(freeze)}};
+  plan.steps.push_back(std::move(gate));
+  return {"approve"};
+}
+
+const char* busy_text(pipeline::Busy busy) {
+  switch (busy) {
+    case pipeline::Busy::queue: return "queue";
+    case pipeline::Busy::supersede: return "supersede";
+    case pipeline::Busy::refuse: return "refuse";
+  }
+  return "queue";
+}
+
+void add_lock(Plan& plan, const pipeline::EnvironmentSpec& env, Ids after) {
+  Step lock{"lock", "lock", env.name, std::move(after)};
+  lock.args = {{"busy", busy_text(env.busy)}};
+  plan.steps.push_back(std::move(lock));
+  plan.steps.push_back({"recheck", "recheck", "what is live, and the ref, are as planned", {"lock"}});
+}
+
+// Adds a step after the last one and returns its id as the next one's predecessor.
+Ids then(std::vector<Step>& list, Step step, Ids after) {
+  step.after = std::move(after);
+  const std::string id = step.id;
+  list.push_back(std::move(step));
+  return {id};
+}
+
+Step changing(std::string id, std::string kind, std::string title, std::string undo) {
+  Step step{std::move(id), std::move(kind), std::move(title)};
+  step.changes = true;
+  step.undo = std::move(undo);
+  return step;
+}
+
+Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Ids& after, bool changes) {
+  for (const auto& name : services) {
+    Ids before = after;
+    for (const auto& needed : parts.release->service(name)->needs) {
+      if (std::find(services.begin(), services.end(), needed) != services.end()) before.push_back("start:" + needed);
+    }
+    Step step{"start:" + name, "start", name + ", beside the live one", std::move(before)};
+    step.args = {{"service", name}, {"release", "new"}};
+    step.changes = changes;
+    step.undo = changes ? "stop it" : "";
+    plan.steps.push_back(std::move(step));
+  }
+  return with_prefix("start:", services);
+}
+
+void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
+  Ids after;
+  if (!parts.release->test.empty() && !plan.facts.contains("skip_tests")) {
+    after = then(plan.steps, {"test", "test", parts.release->test + " in a copy of " + plan.commit.substr(0, 7)}, {});
+  }
+  for (const auto& name : shape.services) {
+    Step build{"build:" + name, "build", name, after};
+    build.args = {{"service", name}};
+    plan.steps.push_back(std::move(build));
+  }
+  after = add_gate(plan, parts.policy->approvals, parts.policy->freeze, with_prefix("build:", shape.services));
+  add_lock(plan, *parts.env, after);
+  after = {"recheck"};
+  if (shape.fence) {
+    after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"), after);
+  }
+  if (shape.restore_point) {
+    Step point{"restore_point", "restore_point", "restore point of the database"};
+    point.args = {{"kind", "deploy"}, {"fenced", shape.fence}};
+    after = then(plan.steps, std::move(point), after);
+  }
+  if (shape.migrates) {
+    Step migrate = changing("migrate", "migrate", parts.release->database->migrate->run, "");
+    if (shape.restore_point) migrate.undo = "rewind to the restore point";
+    else migrate.cannot_undo = "no restore point is taken (--skip-backup): what it changes stays";
+    after = then(plan.steps, std::move(migrate), after);
+  }
+  after = add_starts(plan, parts, shape.services, after, true);
+  if (!plan.facts.contains("skip_checks")) {
+    Step check{"check", "check", "the checks, unseen by customers"};
+    check.args = {{"release", "new"}, {"unseen", true}};
+    after = then(plan.steps, std::move(check), after);
+  }
+  Step move = changing("switch", "switch", "all traffic to the new release",
+                       plan.live.empty() ? "take it down: nothing was live before" : "switch back, < 1 s");
+  move.args = {{"release", "new"}};
+  after = then(plan.steps, std::move(move), after);
+  if (shape.fence) after = then(plan.steps, {"lift", "lift", "customers' requests go on"}, after);
+  if (parts.env->watch > Millis(0) && !plan.facts.contains("skip_checks")) {
+    Step watch{"watch", "watch", "the checks for " + for_people(parts.env->watch)};
+    watch.args = {{"release", "new"}};
+    after = then(plan.steps, std::move(watch), after);
+  }
+  after = then(plan.steps, {"tag", "tag", "git tag " + plan.environment}, after);
+  Step announce{"announce", "announce", "tell people"};
+  announce.args = {{"event", "shipped"}};
+  after = then(plan.steps, std::move(announce), after);
+  then(plan.steps, {"clean_up", "clean_up", "keep the former release warm, stop older ones"}, after);
+}
+
+void back(Plan& plan, std::string id, std::string kind, std::string title, Json args, Ids undoes) {
+  Step step{std::move(id), std::move(kind), std::move(title)};
+  step.args = std::move(args);
+  step.undoes = std::move(undoes);
+  plan.back.push_back(std::move(step));
+}
+
+void add_back_to_live(Plan& plan, const Ids& services) {
+  Ids reversed(services.rbegin(), services.rend());
+  for (const auto& name : reversed) {
+    back(plan, "back:start:" + name, "start", name + " of " + plan.live + " is ready",
+         {{"service", name}, {"release", "live"}}, {"switch"});
+  }
+  back(plan, "back:switch", "switch", "all traffic to " + plan.live,
+       {{"release", "live"}, {"reverse", true}, {"back", true}}, {"switch"});
+}
+
+// The data half, when a migration may have changed it.
+void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
+  const auto rule = parts.env->rollback.database;
+  if (!shape.migrates || !shape.restore_point || rule == pipeline::DataReturn::never) return;
+  const bool ask = rule == pipeline::DataReturn::ask;
+  const Json only{{"only_if_rewinding", ask}};
+  if (ask) {
+    back(plan, "back:preview", "preview", "what going back would cost", {{"point", "rp-{run}"}}, {"migrate"});
+    back(plan, "back:ask", "ask",
+         "the code is back; whether the data goes back is a person's decision "
+         "(rollback.database: ask): belay resume RUN --rewind, or belay resume RUN --keep-data",
+         Json::object(), {"migrate"});
+  }
+  if (shape.proxied && ask) back(plan, "back:hold", "hold", "new requests wait", only, {"migrate"});
+  Json args{{"point", "rp-{run}"}, {"only_if_rewinding", ask}};
+  back(plan, "back:rewind", "rewind", "data as of the restore point", std::move(args), {"migrate"});
+}
+
+void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
+  const bool data = shape.migrates && shape.restore_point &&
+                    parts.env->rollback.database != pipeline::DataReturn::never;
+  const bool at_once = data && parts.env->rollback.database == pipeline::DataReturn::automatic;
+  if (shape.proxied && at_once) back(plan, "back:hold", "hold", "new requests wait", Json::object(), {"migrate"});
+  if (plan.live.empty()) {
+    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}}, {"switch"});
+  } else {
+    add_back_to_live(plan, shape.services);
+  }
+  add_data_back(plan, parts, shape);
+  back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}}, with_prefix("start:", shape.services));
+  if (!plan.live.empty()) {
+    back(plan, "back:check", "check", "the checks on " + plan.live, {{"release", "live"}, {"unseen", true}},
+         shape.migrates ? Ids{"switch", "migrate"} : Ids{"switch"});
+  }
+  if (shape.proxied && (data || shape.fence)) {
+    Ids undoes;
+    if (data) undoes.push_back("migrate");
+    if (shape.fence) undoes.push_back("hold");
+    back(plan, "back:lift", "lift", "the fence is lifted", {{"hold", "back:hold"}}, std::move(undoes));
+  }
+  back(plan, "back:announce", "announce", "tell people", {{"event", "rolled_back"}}, {});
+}
+
+}  // namespace
+
+void deploy_steps(Plan& plan, const PlanParts& parts) {
+  const auto shape = shape_of(plan, parts);
+  add_forward(plan, parts, shape);
+  add_way_back(plan, parts, shape);
+}
+
+void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bool code) {
+  const auto services = in_order(parts);
+  const bool proxied = behind_proxy(parts);
+  Ids after;
+  // Waits and freeze windows never bind a rollback.
+  if (!plan.facts.contains("emergency")) after = add_gate(plan, parts.policy->rollback, {}, {});
+  add_lock(plan, *parts.env, after);
+  after = {"recheck"};
+  if (code) after = add_starts(plan, parts, services, after, false);
+  if (data.any() && proxied) {
+    after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"), after);
+  }
+  if (code) {
+    Step move = changing("switch", "switch", "all traffic to " + plan.release, "switch to " + plan.live);
+    move.args = {{"release", "new"}, {"reverse", true}, {"back", true}};
+    after = then(plan.steps, std::move(move), after);
+  }
+  if (data.any()) {
+    Step rewind = changing("rewind", "rewind",
+                           data.point.empty() ? "undo of the rewind kept in " + data.undo : "data as of " + data.point,
+                           "rewind to the salvage");
+    rewind.args = data.point.empty() ? Json{{"undo", data.undo}} : Json{{"point", data.point}};
+    after = then(plan.steps, std::move(rewind), after);
+  } else if (parts.database != nullptr && code) {
+    // Beside the checks: the customers are on the old code already.
+    Step point{"safety", "restore_point", "safety point of the database", after};
+    point.args = {{"kind", "safety"}};
+    plan.steps.push_back(std::move(point));
+  }
+  if (!plan.facts.contains("skip_checks") && !services.empty() && !plan.release.empty()) {
+    Step check{"check", "check", "the checks on " + plan.release};
+    check.args = {{"release", "new"}, {"unseen", data.any() && proxied}};
+    after = then(plan.steps, std::move(check), after);
+  }
+  if (data.any() && proxied) after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
+  Step announce{"announce", "announce", "tell people"};
+  announce.args = {{"event", "rolled_back"}};
+  then(plan.steps, std::move(announce), after);
+
+  if (data.any()) {
+    back(plan, "again:rewind", "rewind", "the data as it was before",
+         {{"undo", "salvage-{run}"}, {"again", true}}, {"rewind"});
+  }
+  if (code) {
+    back(plan, "again:switch", "switch", "all traffic to " + plan.live, {{"release", "live"}}, {"switch"});
+  }
+  if (data.any() && proxied) back(plan, "again:lift", "lift", "the fence is lifted", Json::object(), {"hold"});
+  Step sorry{"again:announce", "announce", "tell people"};
+  sorry.args = {{"event", "failed"}};
+  plan.back.push_back(std::move(sorry));
+}
+
+}  // namespace belay::app

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/project.hpp"
+
+#include <fmt/format.h>
+
+namespace belay::app {
+
+Result<pipeline::Spec> spec_of(const std::string& text, const std::string& name) {
+  auto parsed = pipeline::parse_spec(text);
+  if (parsed.complaints.empty() && parsed.spec) {
+    if (parsed.spec->environments.empty()) {
+      pipeline::EnvironmentSpec bare;
+      bare.name = no_environment;
+      parsed.spec->environments.push_back(std::move(bare));
+    }
+    return std::move(*parsed.spec);
+  }
+  std::string all;
+  for (const auto& complaint : parsed.complaints) all += pipeline::to_text(name, complaint) + "\n";
+  const auto count = parsed.complaints.size();
+  return fail(Fault::invalid, fmt::format("{}{} problem{}; nothing was changed.", all, count, count == 1 ? "" : "s"));
+}
+
+Result<Project> load_project(const std::optional<Path>& named, const Path& here, Getenv env) {
+  Project project;
+  TRY_LET(project.file, find_project_file(named, here));
+  project.folder = project.file.parent_path();
+  TRY_LET(project.text, read_file(project.file));
+  TRY_LET(project.spec, spec_of(project.text, project.file.filename().string()));
+  TRY_LET(project.places, places_of(project.spec.project, project.spec.state, project.folder, env));
+  project.env = std::move(env);
+  return project;
+}
+
+}  // namespace belay::app

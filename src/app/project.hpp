@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// One belay.yaml, read, with the places that belong to it.
+#pragma once
+
+#include "app/places.hpp"
+#include "pipeline/spec.hpp"
+
+namespace belay::app {
+
+struct Project {
+  Path file, folder;
+  std::string text;
+  pipeline::Spec spec;
+  Places places;
+  Getenv env;
+};
+
+// invalid, with all complaints of the file, one a line, when it has any.
+Result<Project> load_project(const std::optional<Path>& named, const Path& here, Getenv env);
+
+// A text of belay.yaml as it was stored in a plan or read from a commit.
+Result<pipeline::Spec> spec_of(const std::string& text, const std::string& name);
+
+// An environment for a project that has none: only a database and a vault.
+constexpr const char* no_environment = "database";
+
+}  // namespace belay::app

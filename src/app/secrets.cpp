@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/secrets.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/process.hpp"
+#include "base/text.hpp"
+
+namespace belay::app {
+
+namespace {
+
+std::string unquoted(std::string_view value) {
+  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
+    value = value.substr(1, value.size() - 2);
+  }
+  return std::string(value);
+}
+
+}  // namespace
+
+Result<std::map<std::string, std::string>> parse_env_file(std::string_view text) {
+  std::map<std::string, std::string> values;
+  int number = 0;
+  for (const auto& line : split(text, '\n')) {
+    ++number;
+    auto rest = trim(line);
+    if (rest.empty() || rest.front() == '#') continue;
+    if (rest.starts_with("export ")) rest = trim(rest.substr(7));
+    const auto at = rest.find('=');
+    // The line itself may be a secret: only its number is told.
+    if (at == std::string_view::npos || at == 0) {
+      return fail(Fault::invalid, fmt::format("line {} is not NAME=value", number));
+    }
+    values[std::string(trim(rest.substr(0, at)))] = unquoted(trim(rest.substr(at + 1)));
+  }
+  return values;
+}
+
+Secrets::Secrets(pipeline::Spec::Secrets source, Path folder, Getenv env)
+    : source_(std::move(source)), folder_(std::move(folder)), env_(std::move(env)) {}
+
+Status Secrets::read_source_file() {
+  if (file_read_ || source_.file.empty()) return {};
+  const Path path = folder_ / source_.file;
+  struct stat facts{};
+  if (::stat(path.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0) {
+    return fail(Fault::denied, fmt::format("the secrets file {} may be read by others; run: chmod 600 {}",
+                                           path.string(), path.string()));
+  }
+  TRY_LET(auto text, read_file(path).in("secrets"));
+  TRY_LET(from_file_, parse_env_file(text).in(path.string()));
+  file_read_ = true;
+  return {};
+}
+
+Result<std::string> Secrets::look_up(const std::string& name) {
+  if (const auto at = env_.find(name); at != env_.end()) return at->second;
+  TRY(read_source_file());
+  if (const auto at = from_file_.find(name); at != from_file_.end()) return at->second;
+  if (!source_.command.empty()) {
+    Command command;
+    command.argv = {"/bin/sh", "-c", source_.command + " \"$1\"", "belay", name};
+    command.limit = std::chrono::seconds(60);
+    TRY_LET(auto finished, run(command).in("secrets.command for " + name));
+    if (finished.ok()) return std::string(trim(finished.out));
+  }
+  return fail(Fault::missing, fmt::format("{} is not set; give it in the environment{}", name,
+                                          source_.file.empty() ? ", or write `secrets: { file: FILE }` in belay.yaml"
+                                                               : ", or in " + source_.file));
+}
+
+Result<Secret> Secrets::resolve(const std::string& name) {
+  std::lock_guard guard(mutex_);
+  if (const auto at = resolved_.find(name); at != resolved_.end()) return at->second;
+  TRY_LET(auto text, look_up(name));
+  Secret secret(std::move(text));
+  masker_.add(secret);
+  resolved_.emplace(name, secret);
+  return secret;
+}
+
+Result<Secret> Secrets::expand(const pipeline::Template& text, const std::map<std::string, std::string>& known) {
+  std::string out;
+  std::string_view rest = text.text;
+  while (!rest.empty()) {
+    const auto at = rest.find('$');
+    out += rest.substr(0, at);
+    if (at == std::string_view::npos) break;
+    rest.remove_prefix(at + 1);
+    if (rest.starts_with("{")) {
+      const auto end = rest.find('}');
+      if (end == std::string_view::npos) return fail(Fault::invalid, "a ${ is not closed");
+      const std::string name(rest.substr(1, end - 1));
+      if (const auto value = known.find(name); value != known.end()) {
+        out += value->second;
+      } else {
+        TRY_LET(auto secret, resolve(name));
+        out += secret.reveal();
+      }
+      rest.remove_prefix(end + 1);
+    } else {
+      out += '$';
+      if (rest.starts_with("$")) rest.remove_prefix(1);
+    }
+  }
+  Secret whole(out);
+  std::lock_guard guard(mutex_);
+  // A URI built around a secret is as secret as its part; a plain setting is not.
+  if (!text.literal()) masker_.add(whole);
+  return whole;
+}
+
+std::string Secrets::mask(std::string_view text) const {
+  std::lock_guard guard(mutex_);
+  return masker_.mask(text);
+}
+
+}  // namespace belay::app

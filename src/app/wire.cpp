@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/wire.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "engine/releases.hpp"
+
+namespace belay::app {
+
+using pipeline::Spec;
+
+struct Works::Parts {
+  std::unique_ptr<source::Source> source;
+  std::map<std::string, std::unique_ptr<target::Target>> targets;
+  std::unique_ptr<traffic::Traffic> traffic;
+  std::unique_ptr<database::Database> database;
+  std::unique_ptr<storage::Storage> store;
+  std::unique_ptr<vault::Vault> vault;
+  std::unique_ptr<probe::Prober> prober;
+  std::vector<std::unique_ptr<notify::Notifier>> notifiers;
+};
+
+Works::Works() : parts(std::make_unique<Parts>()) {}
+Works::~Works() = default;
+
+namespace {
+
+constexpr Millis notify_limit = std::chrono::seconds(30);
+
+// What a build or a test may know of our environment: no secret has its place here.
+constexpr std::array passed_on{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME", "TZ",
+                               "npm_config_cache", "npm_config_offline", "npm_config_prefer_offline",
+                               "npm_config_registry", "PIP_CACHE_DIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"};
+
+Environment plain_environment(const Getenv& ours) {
+  Environment env;
+  for (const char* name : passed_on) {
+    if (const auto at = ours.find(name); at != ours.end()) env[name] = at->second;
+  }
+  if (!env.contains("PATH")) env["PATH"] = "/usr/local/bin:/usr/bin:/bin";
+  return env;
+}
+
+const pipeline::Database* database_of(const Spec& spec, const std::string& environment) {
+  const auto* env = spec.environment(environment);
+  if (env != nullptr && env->database) return &*env->database;
+  return spec.database ? &*spec.database : nullptr;
+}
+
+const pipeline::Vault& vault_of(const Spec& spec, const std::string& environment) {
+  const auto* env = spec.environment(environment);
+  return env != nullptr && env->vault ? *env->vault : spec.vault;
+}
+
+// The vault's key: from belay.yaml, else a file in the state folder, made when the vault is new.
+Result<Secret> vault_key(Desk& desk, const pipeline::Vault& vault, Secrets& secrets, Works& works) {
+  if (vault.key) return secrets.expand(*vault.key);
+  const Path path = desk.project.places.vault_key();
+  auto text = read_file(path);
+  if (text) return Secret(std::string(trim(*text)));
+  if (text.error().fault != Fault::missing) return std::move(text).error();
+  Secret fresh(desk.world().random.hex(32));
+  TRY(write_file(path, fresh.reveal() + "\n", 0600));
+  works.fresh_vault_key = path.string();
+  return fresh;
+}
+
+Status wire_database(Desk& desk, Works& works, const std::string& environment, const std::string& folder) {
+  const auto& spec = works.site.present;
+  const auto* wanted = database_of(spec, environment);
+  if (wanted == nullptr) return {};
+  TRY_LET(auto uri, works.secrets->expand(wanted->uri).in("database.uri"));
+  TRY_LET(works.parts->database, database::make_mongodb({uri, wanted->names}).in("database.uri"));
+  const auto& vault = vault_of(spec, environment);
+  Path store = desk.project.places.vault();
+  if (vault.store.starts_with("file:")) store = Path(folder) / vault.store.substr(5);
+  works.parts->store = storage::make_local(store);
+  TRY_LET(auto key, vault_key(desk, vault, *works.secrets, works).in("vault.key"));
+  TRY_LET(works.parts->vault,
+          vault::open_vault(*works.parts->store, key, desk.world().clock, desk.world().random).in("vault"));
+  works.site.database = works.parts->database.get();
+  works.site.vault = works.parts->vault.get();
+  return {};
+}
+
+void wire_targets(Desk& desk, Works& works, const std::string& environment) {
+  const Path folder = desk.project.places.environment(environment);
+  auto& children = desk.world().children;
+  for (const auto& placed : works.site.env().services) {
+    auto& slot = works.parts->targets[placed.service];
+    if (placed.target == pipeline::Placement::Target::host) {
+      const auto& ports = works.site.present.ports;
+      slot = target::make_host({folder, ports.first, ports.last, folder / "logs"}, children, desk.world().clock);
+    } else {
+      slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
+                                   placed.limit, folder / "command"},
+                                  children, desk.world().clock);
+    }
+    works.site.targets[placed.service] = slot.get();
+  }
+  const bool any = std::any_of(works.site.env().services.begin(), works.site.env().services.end(), [](const auto& p) {
+    return p.target == pipeline::Placement::Target::host && !p.listen.empty();
+  });
+  if (!any) return;
+  works.parts->traffic = traffic::make_haproxy({folder / "proxy", folder / "logs"}, desk.world().clock);
+  works.site.traffic = works.parts->traffic.get();
+}
+
+struct Env {   // what environment_of needs, shared by the two functions of the site
+  engine::Site* site;
+  std::shared_ptr<Secrets> secrets;
+  Environment plain;
+
+  std::map<std::string, std::string> known() const {
+    std::map<std::string, std::string> names;
+    for (const auto& placed : site->env().services) {
+      names["service." + placed.service + ".url"] = site->url_of(placed.service);
+    }
+    return names;
+  }
+
+  Status add(Environment& env, const std::map<std::string, pipeline::Template>& wanted) const {
+    const auto names = known();
+    for (const auto& [name, text] : wanted) {
+      TRY_LET(auto value, secrets->expand(text, names).in(name));
+      env[name] = value.reveal();
+    }
+    return {};
+  }
+
+  Status add_file(Environment& env, const std::string& path, const std::string& release) const {
+    TRY_LET(auto tag, site->source->find_tag(release));
+    static_cast<void>(tag);
+    TRY_LET(auto commit, site->source->resolve("HEAD"));
+    TRY_LET(auto text, site->source->read(commit.id, path).in("env_file"));
+    TRY_LET(auto values, parse_env_file(text).in("env_file " + path));
+    for (auto& [name, value] : values) env[name] = value;
+    return {};
+  }
+
+  Result<Environment> of(const std::string& service, const std::string& release,
+                         const pipeline::Template* uri) const {
+    Environment env = plain;
+    env["HOST"] = "127.0.0.1";
+    env["BELAY_PROJECT"] = site->present.project;
+    env["BELAY_ENVIRONMENT"] = site->environment;
+    env["BELAY_SERVICE"] = service;
+    env["BELAY_RELEASE"] = release;
+    if (const auto* database = database_of(site->present, site->environment)) {
+      TRY_LET(auto value, secrets->expand(uri != nullptr ? *uri : database->uri));
+      env[database->env] = value.reveal();
+    }
+    const auto& spec = site->service(release, service);
+    if (spec.env_file) TRY(add_file(env, *spec.env_file, release));
+    TRY(add(env, spec.env));
+    if (const auto* placed = site->placement(service)) TRY(add(env, placed->env));
+    return env;
+  }
+};
+
+void wire_environments(Works& works, const Environment& plain) {
+  const Env env{&works.site, works.secrets, plain};
+  works.site.environment_of = [env](const std::string& service, const std::string& release) {
+    return env.of(service, release, nullptr);
+  };
+  works.site.migration_environment = [env](const std::string& release) -> Result<Environment> {
+    const auto& migration = *env.site->releases.at(release).database->migrate;
+    return env.of(migration.in, release, migration.uri ? &*migration.uri : nullptr);
+  };
+}
+
+// A secret that is missing is named now, before anything is touched.
+Status names_are_known(const Works& works, const std::string& release) {
+  if (release.empty() || !works.site.releases.contains(release)) return {};
+  for (const auto& name : works.site.services(release)) {
+    TRY_LET(auto env, works.site.environment_of(name, release).in("the environment of " + name));
+    static_cast<void>(env);
+  }
+  return {};
+}
+
+}  // namespace
+
+Json to_json(const ConfigTexts& texts) {
+  return {{"present", texts.present}, {"policy", texts.policy}, {"release", texts.release},
+          {"live", texts.live},       {"folder", texts.folder}};
+}
+
+Result<ConfigTexts> config_of(const pipeline::Plan& plan) {
+  const auto text = [&](const char* name) { return plan.config.value(name, std::string()); };
+  ConfigTexts texts{text("present"), text("policy"), text("release"), text("live"), text("folder")};
+  if (texts.present.empty()) return fail(Fault::corrupt, "the stored plan has no configuration");
+  return texts;
+}
+
+Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts, const std::string& environment,
+                                    const std::string& release, const std::string& live, Wanted wanted) {
+  auto works = std::make_unique<Works>();
+  auto& site = works->site;
+  TRY_LET(site.present, spec_of(texts.present, "belay.yaml (present)"));
+  site.environment = environment;
+  if (site.present.environment(environment) == nullptr) {
+    return fail(Fault::missing, fmt::format("belay.yaml has no environment {}", environment));
+  }
+  if (!release.empty()) {
+    TRY_LET(site.releases[release], spec_of(texts.release, "belay.yaml of " + release));
+  }
+  if (!live.empty() && live != release && !texts.live.empty()) {
+    TRY_LET(site.releases[live], spec_of(texts.live, "belay.yaml of " + live));
+  }
+  works->secrets = std::make_shared<Secrets>(site.present.secrets, texts.folder, desk.project.env);
+  site.journal = desk.journal.get();
+  site.clock = &desk.world().clock;
+  site.plain_environment = plain_environment(desk.project.env);
+  site.work = desk.project.places.work();
+  site.reports = desk.project.places.runs();
+  TRY(make_folder(site.work));
+  works->parts->prober = probe::make_prober(desk.world().clock);
+  site.prober = works->parts->prober.get();
+  if (auto source = source::make_git(texts.folder)) {
+    works->parts->source = std::move(source).value();
+    site.source = works->parts->source.get();
+  }
+  for (const auto& one : site.env().notify) {
+    works->parts->notifiers.push_back(notify::make_command(one.run, notify_limit));
+    site.notifiers.push_back(works->parts->notifiers.back().get());
+  }
+  if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder));
+  wire_environments(*works, site.plain_environment);
+  if (wanted.services) {
+    wire_targets(desk, *works, environment);
+    TRY(names_are_known(*works, release));
+  }
+  works->steps = engine::make_steps(site);
+  return works;
+}
+
+Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) {
+  TRY_LET(auto texts, config_of(plan));
+  return wire(desk, texts, plan.environment, plan.release, plan.live);
+}
+
+Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment, Wanted wanted) {
+  const auto& text = desk.project.text;
+  TRY_LET(auto releases, engine::read_releases(*desk.journal, environment));
+  const std::string live = releases.live ? releases.live->tag : "";
+  return wire(desk, {text, text, text, text, desk.project.folder.string()}, environment, live, "", wanted);
+}
+
+}  // namespace belay::app

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place that names providers: from the texts of belay.yaml that a plan stores to the
+// objects that its steps act on.
+#pragma once
+
+#include "app/machine.hpp"
+#include "app/secrets.hpp"
+#include "engine/steps/steps.hpp"
+
+namespace belay::app {
+
+// belay.yaml as a plan keeps it.
+struct ConfigTexts {
+  std::string present, policy, release, live;   // texts; live may be empty
+  std::string folder;                           // of the project
+};
+Json to_json(const ConfigTexts& texts);
+Result<ConfigTexts> config_of(const pipeline::Plan& plan);
+
+// Owns everything a Site points at.
+class Works {
+ public:
+  ~Works();
+  Works();
+  engine::Site site;
+  engine::StepTable steps;
+  std::shared_ptr<Secrets> secrets;
+  std::string fresh_vault_key;        // path of a key that was made just now: to be told once
+
+  struct Parts;
+  std::unique_ptr<Parts> parts;
+};
+
+struct Wanted {
+  bool database = true;               // and the vault
+  bool services = true;               // targets, proxy
+};
+
+// Connects to nothing yet. missing, naming the name, when a secret that is needed is not there.
+Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts, const std::string& environment,
+                                    const std::string& release, const std::string& live, Wanted wanted = {});
+
+// For a stored run.
+Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan);
+
+// For commands beside runs: the present file only.
+Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment, Wanted wanted);
+
+}  // namespace belay::app

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// belay agent: drives unfinished runs and timers in the background, resumes after a crash or a
+// reboot, and stops what was kept warm long enough.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/file.h>
+
+#include <atomic>
+#include <thread>
+
+#include "cli/session.hpp"
+#include "engine/releases.hpp"
+
+namespace belay::cli {
+
+namespace {
+
+constexpr Millis look_every = std::chrono::seconds(1);
+
+struct Driven {            // a run that this agent is at work on
+  std::stop_source stop;
+  std::jthread thread;
+  std::atomic<bool> ended{false};
+};
+
+void say(const std::string& text) {
+  const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+  fmt::print("{} {}\n", to_text(now), text);
+  std::fflush(stdout);
+}
+
+void drive(const Session& session, app::Desk& desk, const std::string& run, std::stop_token stop) {
+  auto loaded = engine::load_run(*desk.journal, run);
+  if (!loaded) return say("run " + run + ": " + loaded.error().message());
+  auto works = app::wire_run(desk, loaded->plan);
+  if (!works) return say("run " + run + " cannot start: " + works.error().message() + "; give it to the agent's environment");
+  auto secrets = (*works)->secrets;
+  Screen screen(session, desk.project.places, [secrets](std::string_view text) { return secrets->mask(text); });
+  engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
+  auto state = runner.drive(run, stop, {true});
+  if (!state) say("run " + run + ": " + state.error().message());
+}
+
+// Versions that are neither live nor within their time of keeping warm are stopped.
+void stop_the_cold(app::Desk& desk, const std::string& environment) {
+  auto releases = engine::read_releases(*desk.journal, environment);
+  if (!releases || !releases->live || !desk.journal->open_runs() || !desk.journal->open_runs()->empty()) return;
+  auto works = app::wire_present(desk, environment, {false, true});
+  if (!works) return;
+  const auto warm = (*works)->site.env().rollback.keep_warm;
+  if (desk.world().clock.now() < releases->live_since + warm) return;
+  for (const auto& [service, target] : (*works)->site.targets) {
+    auto versions = target->versions(service);
+    for (const auto& version : versions ? *versions : std::vector<target::Version>{}) {
+      if (version.release == releases->live->tag) continue;
+      auto status = target->status(version);
+      if (!status || status->phase == target::Phase::prepared || status->phase == target::Phase::absent) continue;
+      if (target->stop(version, std::chrono::seconds(10))) say(service + " of " + version.release + " was kept warm long enough and is stopped");
+    }
+  }
+}
+
+class Agent {
+ public:
+  Agent(Session& session, app::Desk& desk) : session_(session), desk_(desk) {}
+
+  void work(std::stop_token stop) {
+    std::int64_t seen = 0;
+    while (!stop.stop_requested()) {
+      take_up();
+      pass_on_cancels(seen);
+      for (const auto& env : desk_.project.spec.environments) stop_the_cold(desk_, env.name);
+      auto grown = desk_.journal->wait(seen, look_every, stop);
+      if (!grown && grown.error().fault != Fault::cancelled) say(grown.error().message());
+    }
+    for (auto& [run, driven] : driven_) driven->stop.request_stop();
+  }
+
+ private:
+  void take_up() {
+    std::erase_if(driven_, [](const auto& one) { return one.second->ended.load(); });
+    auto rows = desk_.journal->open_runs();
+    for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
+      if (driven_.contains(row.run)) continue;
+      auto loaded = engine::load_run(*desk_.journal, row.run);
+      if (!loaded || loaded->history.stopped) continue;   // a person is needed
+      auto driven = std::make_unique<Driven>();
+      auto* one = driven.get();
+      one->thread = std::jthread([this, run = row.run, one] {
+        drive(session_, desk_, run, one->stop.get_token());
+        one->ended = true;
+      });
+      driven_.emplace(row.run, std::move(driven));
+    }
+  }
+
+  void pass_on_cancels(std::int64_t& seen) {
+    auto events = desk_.journal->tail(seen, 1000);
+    for (const auto& event : events ? *events : std::vector<journal::Event>{}) {
+      seen = event.id;
+      const auto at = driven_.find(event.run);
+      if (event.kind == "cancel.requested" && at != driven_.end()) at->second->stop.request_stop();
+    }
+  }
+
+  Session& session_;
+  app::Desk& desk_;
+  std::map<std::string, std::unique_ptr<Driven>> driven_;
+};
+
+int agent(Session& session, const Args&) {
+  auto project = app::load_project(session.file, session.here, session.env);
+  if (!project) return tell(project.error());
+  auto desk = app::open_desk(std::move(project).value());
+  if (!desk) return tell(desk.error());
+  const Path path = (*desk)->project.places.state / "agent.lock";
+  Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return tell(errno_error(errno, "cannot open " + path.string()));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return tell(fail(Fault::busy, "another agent is at work for " + (*desk)->project.spec.project), exit_busy);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);
+  sigset_t ends{};
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  say("agent for " + (*desk)->project.spec.project + ", state in " + (*desk)->project.places.state.string());
+  Agent worker(session, **desk);
+  std::jthread thread([&](std::stop_token stop) { worker.work(stop); });
+  int signal = 0;
+  sigwait(&ends, &signal);
+  say("ending; unfinished runs go on with the next agent");
+  return exit_done;
+}
+
+}  // namespace
+
+Command agent_command() { return {"agent", "drive runs and timers in the background", "", 0, 0, {}, agent, manual_of("agent")}; }
+
+}  // namespace belay::cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// belay health: the environment's checks, now.
+#include "engine/health.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/session.hpp"
+
+namespace belay::cli {
+
+namespace {
+
+int health(Session& session, const Args& args) {
+  auto opened = open(session, args);
+  if (!opened) return tell(opened.error());
+  auto& desk = *opened->desk;
+  auto works = app::wire_present(desk, opened->environment, {});
+  if (!works) return tell(works.error(), exit_usage);
+  auto& site = (*works)->site;
+  const Json facts{{"name", opened->environment}, {"project", desk.project.spec.project}};
+  const auto report = probe::run_checks(*site.prober, desk.world().clock, site.env().checks, engine::surroundings(site, "", false),
+                                        {&desk.world().executor, {}, facts});
+  const auto json = probe::to_json(report);
+  if (const auto file = args.get("--report"); !file.empty()) {
+    if (auto written = write_file(file, (*works)->secrets->mask(json.dump(2)) + "\n", 0644); !written) return tell(written.error());
+  }
+  fmt::print("{}\n", (*works)->secrets->mask(session.json ? canonical(json) : probe::to_table(report)));
+  if (report.unhealthy()) return exit_failed;
+  const bool degraded = report.count(probe::Verdict::warning) > 0;
+  return degraded && args.has("--strict") ? exit_failed : exit_done;
+}
+
+}  // namespace
+
+Command health_command() {
+  return {"health", "run the environment's checks", "", 0, 0,
+          {{"--env", "ENV", "environment"},
+           {"--report", "FILE", "also write the report as JSON"},
+           {"--strict", "", "exit 1 for DEGRADED as well"}},
+          health, manual_of("health")};
+}
+
+}  // namespace belay::cli

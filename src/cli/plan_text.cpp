@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan, and how a run ended, as text that could be read out over the telephone.
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "cli/screen.hpp"
+
+namespace belay::cli {
+
+using engine::Loaded;
+using pipeline::Plan;
+using pipeline::Step;
+
+namespace {
+
+std::string change_lines(const Plan& plan) {
+  std::string out;
+  const char* head = "  changes  ";
+  for (const auto& one : plan.facts.value("changes", Json::array())) {
+    const auto& commits = one["commits"];
+    std::string what = commits.empty() ? "no commits touch it"
+                                       : fmt::format("\"{}\"{}", commits[0].get<std::string>(),
+                                                     commits.size() > 1 ? fmt::format(" and {} more", commits.size() - 1) : "");
+    out += fmt::format("{} {:<9} {}\n", head, one["service"].get<std::string>(), what);
+    head = "           ";
+  }
+  if (const auto* migrate = plan.first_of("migrate")) out += fmt::format("            data      {}\n", migrate->title);
+  return out;
+}
+
+std::string about_time(const Plan& plan, const std::string& step) {
+  const auto estimates = plan.notes.value("estimates", Json::object());
+  if (!estimates.contains(step)) return {};
+  return "about " + for_people(Millis(estimates[step].get<std::int64_t>()));
+}
+
+std::string step_lines(const Plan& plan) {
+  std::string out;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto& step = plan.steps[i];
+    std::string name = step.id;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    std::replace(name.begin(), name.end(), ':', ' ');
+    std::string right = about_time(plan, step.id);
+    if (!step.undo.empty()) right += (right.empty() ? "undo: " : " · undo: ") + step.undo;
+    if (!step.cannot_undo.empty()) right += (right.empty() ? "" : " · ") + ("CANNOT BE UNDONE: " + step.cannot_undo);
+    out += fmt::format("  {:>2}  {:<18} {}{}\n", i + 1, name, step.title, right.empty() ? "" : "   [" + right + "]");
+  }
+  return out;
+}
+
+std::string way_back_lines(const Plan& plan) {
+  const auto is = [](const char* kind) { return [kind](const Step& s) { return s.kind == kind; }; };
+  const bool data = std::any_of(plan.back.begin(), plan.back.end(), is("rewind"));
+  const bool asks = std::any_of(plan.back.begin(), plan.back.end(), is("ask"));
+  std::string out = "\n  If it goes wrong: ";
+  if (plan.live.empty() && plan.pipeline == "deploy") out += "the new versions are taken down; nothing was live before.";
+  else out += "code back to " + plan.live + " in about 1 s.";
+  if (data) {
+    out += asks ? " Whether the data goes back\n  is asked then, with a preview"
+                : " Data back to the restore point,\n  with customers' requests held meanwhile";
+    out += "; writes made after it are kept in a salvage, not lost.";
+  }
+  return out + "\n";
+}
+
+std::string warnings(const Plan& plan) {
+  std::string out;
+  for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
+    if (plan.facts.contains(reason)) {
+      out += fmt::format("  !! --{}: {}\n", std::string(reason), plan.facts[reason].get<std::string>());
+    }
+  }
+  for (const auto& path : plan.notes.value("uncommitted", Json::array())) {
+    out += fmt::format("  not shipped: {} is not committed\n", path.get<std::string>());
+  }
+  for (const auto& text : plan.notes.value("not_carried", Json::array())) {
+    out += fmt::format("  not carried: {}\n", text.get<std::string>());
+  }
+  for (const auto& text : plan.notes.value("policy", Json::array())) out += "  policy: " + text.get<std::string>() + "\n";
+  return out;
+}
+
+std::optional<TimePoint> ended(const Loaded& loaded, const std::string& step) {
+  const auto* record = loaded.history.record(step);
+  return record == nullptr ? std::nullopt : std::optional(record->ended);
+}
+
+// Times people ask for first: how long until it was noticed, how long until it was well again.
+std::string times_back(const Loaded& loaded) {
+  const auto& history = loaded.history;
+  if (!history.way_back_at) return {};
+  std::string out;
+  if (const auto switched = ended(loaded, "switch")) {
+    out += fmt::format("noticed after {} · ", for_people(*history.way_back_at - *switched));
+  }
+  TimePoint back = *history.way_back_at;
+  for (const char* step : {"back:switch", "back:rewind", "back:lift", "back:check"}) {
+    if (const auto at = ended(loaded, step)) back = std::max(back, *at);
+  }
+  return out + fmt::format("back after {}", for_people(back - *history.way_back_at));
+}
+
+Json rewind_result(const Loaded& loaded) {
+  for (const char* step : {"back:rewind", "rewind"}) {
+    if (loaded.history.done(step)) return loaded.history.record(step)->result;
+  }
+  return Json();
+}
+
+std::string salvage_lines(const Loaded& loaded, const std::string& run) {
+  const auto rewind = rewind_result(loaded);
+  if (!rewind.is_object() || rewind.value("salvage", std::string()).empty()) return {};
+  const auto salvage = rewind["salvage"].get<std::string>();
+  return fmt::format("  {} documents reverted, {} taken back, {} brought back; what they were is kept:\n"
+                     "  look at it:                belay salvage show {}\n"
+                     "  put customers' writes back: belay salvage apply {}\n"
+                     "  undo this rollback:        belay rollback --undo {}\n",
+                     with_commas(rewind.value("reverted", std::uint64_t{0})),
+                     with_commas(rewind.value("removed", std::uint64_t{0})),
+                     with_commas(rewind.value("brought_back", std::uint64_t{0})), salvage, salvage, run);
+}
+
+std::string shipped_text(const Loaded& loaded, const std::string& run) {
+  const auto& plan = loaded.plan;
+  const auto took = loaded.history.finished_at ? for_people(*loaded.history.finished_at - loaded.history.created_at) : "";
+  if (plan.pipeline == "deploy") {
+    return fmt::format("\nShipped. Customers are on {} ({}).\n  to go back: belay rollback{}\n", plan.release, took,
+                       plan.live.empty() ? "" : " " + plan.live);
+  }
+  std::string out = fmt::format("\nDone. Customers are on {} ({}).\n", plan.release.empty() ? "the same release" : plan.release, took);
+  out += salvage_lines(loaded, run);
+  if (plan.pipeline == "rollback" && plan.facts.value("code", false)) out += fmt::format("  to go forward again: belay rollback {}\n", plan.live);
+  return out;
+}
+
+}  // namespace
+
+std::string plan_for_people(const Plan& plan, const std::string& next_command) {
+  std::string out;
+  if (plan.pipeline == "deploy") {
+    out += fmt::format("Plan for {} of {}   {}{}\n", plan.environment, plan.project,
+                       plan.notes.contains("live_commit") ? plan.notes["live_commit"].get<std::string>().substr(0, 7) + ".." : "",
+                       plan.commit.substr(0, 7));
+    out += change_lines(plan);
+  } else {
+    out += fmt::format("Plan: {} in {} of {}{}\n", plan.pipeline, plan.environment, plan.project,
+                       plan.facts.value("code", false) ? " to " + plan.release : "");
+    out += fmt::format("  data      {}\n", plan.facts.value("data", "none"));
+  }
+  out += fmt::format("  live      {}\n", plan.live.empty() ? "nothing yet" : plan.live);
+  out += fmt::format("  rules     from {}\n\n", plan.facts.value("policy_from", "?"));
+  out += step_lines(plan);
+  out += way_back_lines(plan);
+  out += warnings(plan);
+  out += fmt::format("  digest {}\n", pipeline::digest(plan).substr(0, 16));
+  if (!next_command.empty()) out += "  Nothing has been changed. To go on: " + next_command + "\n";
+  return out;
+}
+
+std::string ending_for_people(const std::string& run, const Loaded& loaded) {
+  const auto& history = loaded.history;
+  const auto& plan = loaded.plan;
+  if (history.stopped) {
+    return fmt::format("\nSTOPPED, a person is needed: {}\n  The run keeps its lock. When the cause is mended: belay resume {}\n",
+                       *history.stopped, run);
+  }
+  const auto because = history.finished.value("text", std::string());
+  if (history.ending == "done") return shipped_text(loaded, run);
+  if (history.ending == "rolled_back") {
+    std::string out = fmt::format("\nRolled back. Customers are on {}.\n  because of {}\n  {}\n", plan.live, because, times_back(loaded));
+    return out + salvage_lines(loaded, run);
+  }
+  if (history.ending == "failed") return fmt::format("\nFailed; nothing was changed{}.\n  {}\n", plan.live.empty() ? "" : ", customers are on " + plan.live, because);
+  if (history.ending == "superseded") return fmt::format("\nSuperseded; nothing was changed.\n  {}\n", because);
+  if (history.ending == "refused" || history.ending == "expired") return fmt::format("\nNot approved; nothing was changed.\n  {}\n", because);
+  if (history.ending == "busy") return fmt::format("\nBusy; nothing was changed.\n  {}\n", because);
+  if (history.ending == "cancelled") return fmt::format("\nCancelled; nothing was changed.\n  {}\n", because);
+  return fmt::format("\nRun {} goes on: belay resume {}\n", run, run);
+}
+
+}  // namespace belay::cli

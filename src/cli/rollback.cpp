@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// belay rollback and belay rewind: back, with a preview of what would be lost.
+#include <fmt/format.h>
+
+#include "app/planner.hpp"
+#include "base/text.hpp"
+#include "cli/session.hpp"
+#include "vault/rewind.hpp"
+
+namespace belay::cli {
+
+namespace {
+
+std::string difference_lines(const vault::Preview& preview) {
+  std::string out;
+  for (const auto& one : preview.differences) {
+    out += fmt::format("    {:<28} {} reverted, {} taken back, {} brought back{}{}\n", one.ns.text(),
+                       with_commas(one.reverted), with_commas(one.removed), with_commas(one.brought_back),
+                       one.collection_removed ? ", the collection is removed" : "",
+                       one.collection_created ? ", the collection comes back" : "");
+    for (const auto& text : one.catalogue) out += "      " + text + "\n";
+    for (const auto& text : one.samples) out += "      " + text + "\n";
+  }
+  return out;
+}
+
+// What going back would cost, before anybody agrees to it. Only for restore points: an undo puts
+// back what its own salvage holds.
+Result<std::string> lost_writes(app::Desk& desk, const pipeline::Plan& plan) {
+  const auto data = plan.facts.value("data", std::string("none"));
+  if (!data.starts_with("point:")) return std::string();
+  TRY_LET(auto works, app::wire_present(desk, plan.environment, {true, false}));
+  TRY_LET(auto point, works->site.vault->load(data.substr(6)));
+  TRY_LET(auto preview, vault::preview_rewind(*works->site.database, *works->site.vault, point, {}, {}));
+  if (preview.differences.empty()) return fmt::format("  The data is as it was in {}: nothing is lost.\n", point.name);
+  return fmt::format("  The data goes back to {} of {}; all of this is kept in a salvage first:\n{}", point.name,
+                     to_text(point.finished), difference_lines(preview));
+}
+
+int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args& args) {
+  auto lost = lost_writes(desk, plan);
+  if (!lost) return tell(std::move(lost).error().in("the preview of what would be lost"));
+  if (!session.json) fmt::print("{}{}", plan_for_people(plan, ""), *lost);
+  if (args.has("--dry-run")) return exit_changes;
+  auto agreed = agree(session, fmt::format("Go back in {}?", plan.environment));
+  if (!agreed) return tell(agreed.error(), exit_usage);
+  if (!*agreed) return exit_failed;
+  if (auto works = app::wire_run(desk, plan); !works) return tell(works.error(), exit_usage);
+  auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(plan)), 1});
+  if (!run) return tell(run.error());
+  return drive_or_follow(session, desk, *run, !args.has("--no-wait"));
+}
+
+int rollback(Session& session, const Args& args) {
+  if (args.has("--code-only") && args.has("--database-only")) {
+    return tell(fail(Fault::invalid, "--code-only and --database-only exclude each other"), exit_usage);
+  }
+  for (const char* flag : {"--skip-checks", "--emergency"}) {
+    if (args.has(flag) && args.get("--reason").empty()) {
+      return tell(fail(Fault::invalid, std::string(flag) + " needs a reason, which is announced and recorded: --reason \"...\""), exit_usage);
+    }
+  }
+  auto opened = open(session, args);
+  if (!opened) return tell(opened.error());
+  name_unfinished(*opened->desk);
+  app::RollbackRequest request;
+  request.environment = opened->environment;
+  request.tag = args.word(0);
+  request.requester = app::who_asks(session.env, opened->desk->project.folder);
+  request.code = !args.has("--database-only");
+  request.data = !args.has("--code-only");
+  request.undo_run = args.get("--undo");
+  if (args.has("--skip-checks")) request.skip_checks = args.get("--reason");
+  if (args.has("--emergency")) request.emergency = args.get("--reason");
+  auto plan = app::plan_rollback(*opened->desk, request);
+  if (!plan) return tell(plan.error());
+  return go(session, *opened->desk, *plan, args);
+}
+
+int rewind(Session& session, const Args& args) {
+  auto opened = open(session, args);
+  if (!opened) return tell(opened.error());
+  const auto who = app::who_asks(session.env, opened->desk->project.folder);
+  auto plan = app::plan_rewind(*opened->desk, {opened->environment, args.word(0), who});
+  if (!plan) return tell(plan.error());
+  return go(session, *opened->desk, *plan, args);
+}
+
+}  // namespace
+
+Command rollback_command() {
+  return {"rollback", "bring code and data back to an earlier release", "[TAG]", 0, 1,
+          {{"--env", "ENV", "environment"},
+           {"--code-only", "", "only the code; the data stays as it is"},
+           {"--database-only", "", "only the data"},
+           {"--undo", "RUN", "take back the rewind that run RUN made"},
+           {"--skip-checks", "", "no checks of the old release (needs --reason)"},
+           {"--emergency", "", "without approval, where belay.yaml allows it (needs --reason)"},
+           {"--reason", "TEXT", "announced and recorded"},
+           {"--no-wait", "", "return while approvals or a lock are waited for (exit 4)"},
+           {"--dry-run", "", "show the plan and what would be lost"}},
+          rollback, manual_of("rollback")};
+}
+
+Command rewind_command() {
+  return {"rewind", "bring the live database to a restore point", "POINT", 1, 1,
+          {{"--env", "ENV", "environment"},
+           {"--no-wait", "", "return while approvals or a lock are waited for (exit 4)"},
+           {"--dry-run", "", "show what would be changed"}},
+          rewind, manual_of("rewind")};
+}
+
+}  // namespace belay::cli

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shows a run as it happens: numbered steps with elapsed time, a bar on long work, the undo line.
+// Colour and motion only on a terminal; plain timestamped lines elsewhere; NDJSON with --json.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <set>
+
+#include "app/places.hpp"
+#include "cli/cli.hpp"
+#include "engine/runner.hpp"
+
+namespace belay::cli {
+
+class Screen final : public engine::Reporter {
+ public:
+  // `mask` hides secrets in everything that is shown or kept in logs.
+  Screen(const Session& session, app::Places places, std::function<std::string(std::string_view)> mask);
+
+  void event(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event) override;
+  void progress(const std::string& run, const pipeline::Step& step, const engine::Progress& progress) override;
+  void output(const std::string& run, const pipeline::Step& step, std::string_view text) override;
+
+  // Only events after this one are shown (a resumed run's past was shown before).
+  void quiet_until(std::int64_t seq) { quiet_until_ = seq; }
+
+ private:
+  struct Bar {
+    std::string step;
+    TimePoint since{};
+    Millis drawn{0};
+    std::uint64_t first = 0;
+  };
+
+  void show(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event);
+  void step_ended(const pipeline::Plan& plan, const pipeline::Event& event);
+  std::string label(const pipeline::Plan& plan, const std::string& step);
+  void line(const std::string& text, TimePoint at);
+  void clear_bar();
+  std::string paint(const char* code, const std::string& text) const;
+
+  const Session& session_;
+  app::Places places_;
+  std::function<std::string(std::string_view)> mask_;
+  std::mutex mutex_;
+  std::int64_t quiet_until_ = 0;
+  std::vector<std::string> letters_;   // way-back steps in the order they were begun
+  std::map<std::string, TimePoint> begun_;
+  Bar bar_;
+  bool bar_shown_ = false;
+};
+
+// "belay.yaml ... plan" as text for people, and the endings.
+std::string plan_for_people(const pipeline::Plan& plan, const std::string& next_command);
+std::string ending_for_people(const std::string& run, const engine::Loaded& loaded);
+
+}  // namespace belay::cli

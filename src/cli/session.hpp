@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands have in common: errors told, the project opened, questions asked, runs driven.
+#pragma once
+
+#include "app/wire.hpp"
+#include "cli/cli.hpp"
+#include "cli/screen.hpp"
+#include "engine/runner.hpp"
+
+namespace belay::cli {
+
+// Tells the error on standard error and gives the exit code for its fault.
+int tell(const Error& error, Exit code = exit_failed);
+Exit exit_for(const Error& error);
+
+// belay.yaml and the state; the environment is the given one, or the only one there is.
+struct Opened {
+  std::unique_ptr<app::Desk> desk;
+  std::string environment;
+};
+Result<Opened> open(Session& session, const Args& args);
+
+// True when the person agrees. Without a terminal: --yes, else denied with the way to say it.
+Result<bool> agree(const Session& session, const std::string& question, const std::string& expected = "yes");
+
+// The oldest unfinished runs are named, so that none is forgotten.
+void name_unfinished(const app::Desk& desk, const std::string& but_run = {});
+
+// Drives the run here, or follows it when an agent drives. Ends with the run's exit code.
+int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait = true);
+
+// Only follows.
+int follow(Session& session, app::Desk& desk, const std::string& run);
+
+bool agent_is_running(const app::Desk& desk);
+
+// For a finished, stopped or waiting run.
+int exit_of(const engine::Loaded& loaded, engine::RunState state);
+
+}  // namespace belay::cli

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// belay show and belay logs: one run, with its plan, timings, request and output.
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "cli/session.hpp"
+#include "pipeline/gate.hpp"
+
+namespace belay::cli {
+
+namespace {
+
+int request(const engine::Loaded& loaded, const std::string& run, bool reject) {
+  auto ballot = pipeline::ballot_of(loaded.plan, loaded.history, run);
+  if (!ballot) return tell(ballot.error());
+  // Exactly the bytes that are signed: no newline behind them.
+  fmt::print("{}", pipeline::canonical_request(ballot->request, reject ? pipeline::Decision::reject : pipeline::Decision::approve));
+  return exit_done;
+}
+
+int show(Session& session, const Args& args) {
+  auto opened = open(session, args);
+  if (!opened) return tell(opened.error());
+  auto& desk = *opened->desk;
+  const auto run = args.word(0);
+  auto loaded = engine::load_run(*desk.journal, run);
+  if (!loaded) return tell(loaded.error());
+  if (args.has("--request")) return request(*loaded, run, args.has("--reject"));
+  if (!session.json) fmt::print("{}\n", plan_for_people(loaded->plan, ""));
+  Screen screen(session, desk.project.places, [](std::string_view text) { return std::string(text); });
+  for (const auto& event : loaded->events) screen.event(run, loaded->plan, event);
+  if (!session.json) {
+    fmt::print("{}", ending_for_people(run, *loaded));
+    if (auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run); ballot && loaded->history.ending.empty()) {
+      const auto state = pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at, ballot->votes, desk.world().clock.now());
+      fmt::print("  approvals: {}\n", pipeline::gate_for_people(state));
+    }
+  }
+  return exit_done;
+}
+
+// What came to the file since `offset`.
+std::string news(const Path& path, std::size_t& offset) {
+  auto text = read_file(path, std::size_t{1} << 30);
+  if (!text || text->size() <= offset) return {};
+  auto fresh = text->substr(offset);
+  offset = text->size();
+  return fresh;
+}
+
+int logs(Session& session, const Args& args) {
+  auto opened = open(session, args);
+  if (!opened) return tell(opened.error());
+  auto& desk = *opened->desk;
+  const auto run = args.word(0);
+  std::map<std::string, std::size_t> offsets;
+  for (;;) {
+    auto loaded = engine::load_run(*desk.journal, run);
+    if (!loaded) return tell(loaded.error());
+    for (const auto* list : {&loaded->plan.steps, &loaded->plan.back}) {
+      for (const auto& step : *list) {
+        const bool first = offsets[step.id] == 0;
+        const auto fresh = news(desk.project.places.log_of(run, step.id), offsets[step.id]);
+        if (!fresh.empty()) fmt::print("{}{}", first ? "== " + step.id + "\n" : "", fresh);
+      }
+    }
+    std::fflush(stdout);
+    if (!args.has("-f") || !loaded->history.ending.empty()) return exit_done;
+    if (!desk.world().clock.sleep(Millis(300), {})) return exit_done;
+  }
+}
+
+}  // namespace
+
+Command show_command() {
+  return {"show", "one run: plan, steps with their times, approvals", "RUN", 1, 1,
+          {{"--env", "ENV", "environment"},
+           {"--request", "", "exactly the bytes that an approval signs"},
+           {"--reject", "", "with --request: the bytes of a rejection"}},
+          show, manual_of("show")};
+}
+
+Command logs_command() {
+  return {"logs", "what a run's tests, builds and migrations wrote", "RUN", 1, 1,
+          {{"--env", "ENV", "environment"}, {"-f", "", "go on until the run has ended"}}, logs, manual_of("logs")};
+}
+
+}  // namespace belay::cli

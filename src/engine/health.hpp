@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The environment's checks, asked of a release: behind the proxy, or at its own ports while
+// customers do not see it.
+#pragma once
+
+#include "engine/site.hpp"
+#include "engine/step.hpp"
+#include "probe/health.hpp"
+
+namespace belay::engine {
+
+// The checks that belong to a release: those of its own belay.yaml, else the present ones.
+const std::vector<pipeline::Check>& checks_of(const Site& site, const std::string& release);
+
+// How the checks find services and database. Unseen: at the versions' own ports.
+probe::Surroundings surroundings(Site& site, const std::string& release, bool unseen);
+
+// One sample of a version's readiness check; without a check: something listens at its port.
+probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::uint16_t port, std::stop_token stop);
+
+// Written beside the run's log; a failure to write it is told, not fatal.
+void keep_report(const Site& site, const StepContext& context, const probe::HealthReport& report);
+
+}  // namespace belay::engine
