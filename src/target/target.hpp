@@ -21,37 +21,37 @@ namespace belay::target {
 
 struct Version {
   std::string service;
-  std::string release;                 // "prod-20261123-101500"
+  std::string release;  // "prod-20261123-101500"
 };
 
-struct Artifact {                      // what prepare() makes a version from
-  Path source;                         // a fresh copy of the commit's tree, ours to move away
-  std::string folder = ".";            // the service's part of it
-  std::string build = {};              // shell command; empty: nothing to build
-  std::string run = {};                // shell command that starts it (host)
+struct Artifact {            // what prepare() makes a version from
+  Path source;               // a fresh copy of the commit's tree, ours to move away
+  std::string folder = ".";  // the service's part of it
+  std::string build = {};    // shell command; empty: nothing to build
+  std::string run = {};      // shell command that starts it (host)
   bool worker = false;
   std::string user = {};
-  Environment build_env = {};          // no secrets of the environment
+  Environment build_env = {};  // no secrets of the environment
 };
 
 enum class Phase {
-  absent,      // nothing is there
-  preparing,   // a build runs, or was cut off
-  prepared,    // built, not running
-  starting,    // running, not known to be ready
-  running,     // up
-  failed,      // tried, and down
-  unknown,     // cannot be told
+  absent,     // nothing is there
+  preparing,  // a build runs, or was cut off
+  prepared,   // built, not running
+  starting,   // running, not known to be ready
+  running,    // up
+  failed,     // tried, and down
+  unknown,    // cannot be told
 };
 
 const char* to_string(Phase phase);
 
 struct VersionStatus {
   Phase phase = Phase::absent;
-  std::uint16_t port = 0;              // host target: where it answers, on loopback
-  bool live = false;                   // command target: what its `status` says
-  int restarts = 0;                    // since it was started
-  std::string text;                    // evidence, for people
+  std::uint16_t port = 0;  // host target: where it answers, on loopback
+  bool live = false;       // command target: what its `status` says
+  int restarts = 0;        // since it was started
+  std::string text;        // evidence, for people
 };
 
 using Output = std::function<void(std::string_view)>;
@@ -88,14 +88,14 @@ class Target {
   virtual Result<Path> folder(const Version& version) {
     return fail(Fault::missing, version.service + " " + version.release + " has no folder here");
   }
-  virtual bool behind_proxy() const = 0;   // traffic is ours to move and to hold
+  virtual bool behind_proxy() const = 0;  // traffic is ours to move and to hold
   // After a reboot: starts the supervisor of every version that should run and has none. Fine at
   // any time; the boot unit, the agent and every command may call it.
   virtual Status revive() { return {}; }
 };
 
 struct HostConfig {
-  Path folder;                         // releases/, services/: state of this environment
+  Path folder;  // releases/, services/: state of this environment
   int first_port = 20000, last_port = 20999;
   Path log_folder;
 };
@@ -104,7 +104,7 @@ std::unique_ptr<Target> make_host(HostConfig config, Children& children, Clock& 
 struct CommandConfig {
   std::string prepare, activate, status, rollback;
   Millis limit = std::chrono::minutes(15);
-  Path folder;                         // keeps what was prepared
+  Path folder;  // keeps what was prepared
 };
 std::unique_ptr<Target> make_command(CommandConfig config, Children& children, Clock& clock);
 

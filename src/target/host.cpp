@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <set>
+
+#include "base/listeners.hpp"
+#include "base/runit.hpp"
+#include "base/text.hpp"
+#include "target/version_files.hpp"
+
+namespace belay::target {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr Millis worker_settles = std::chrono::seconds(3);
+
+// A signal should reach the program, not a shell in front of it. `exec` fits a simple command
+// only; the group's signals reach the others.
+bool is_simple(std::string_view command) {
+  if (command.find_first_of("&|;<>()`\n{}") != std::string_view::npos) return false;
+  const auto words = split(trim(command), ' ');
+  static const std::set<std::string, std::less<>> shell_words{
+      "if",   "for",    "while", "until", "case", "cd",     ".",     "source",
+      "set",  "export", "exec",  "eval",  "trap", "ulimit", "umask", "!",
+      "test", "[",      "exit",  "time",  "true", "false",  ":"};
+  return words[0].find('=') == std::string::npos && !shell_words.contains(words[0]);
+}
+
+// chpst ends a value at its first line break, turns NUL into one, drops blanks at the end, and
+// takes an empty file for "not set".
+Result<std::string> envdir_file(const std::string& name, const std::string& value) {
+  if (name.empty() || name.front() == '.' || name.find_first_of("=/\n") != std::string::npos ||
+      name.find('\0') != std::string::npos) {
+    return fail(Fault::invalid, fmt::format("\"{}\" cannot name a variable", name));
+  }
+  if (value.find('\0') != std::string::npos) {
+    return fail(Fault::invalid, fmt::format("the value of {} holds a zero byte: no environment "
+                                            "can",
+                                            name));
+  }
+  if (!value.empty() && (value.back() == ' ' || value.back() == '\t')) {
+    return fail(Fault::invalid,
+                fmt::format("the value of {} ends with a blank, which the service's "
+                            "supervisor would cut off; take it away",
+                            name));
+  }
+  std::string text = value;
+  std::replace(text.begin(), text.end(), '\n', '\0');
+  return text + "\n";
+}
+
+Status put(const Path& path, const std::string& text) {
+  Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return errno_error(errno, "cannot create " + path.string());
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return errno_error(errno == 0 ? ENOSPC : errno, "cannot write " + path.string());
+  }
+  if (::fsync(file.get()) != 0) return errno_error(errno, "cannot sync " + path.string());
+  return {};
+}
+
+// Whole or not there.
+Status write_envdir(const Path& folder, const Environment& env) {
+  Path fresh = folder;
+  fresh += ".new";
+  TRY(remove_tree(fresh));
+  TRY(make_folder(fresh));
+  for (const auto& [name, value] : env) {
+    TRY_LET(const std::string text, envdir_file(name, value));
+    TRY(put(fresh / name, text));
+  }
+  TRY(sync_folder(fresh));
+  TRY(remove_tree(folder));
+  if (::rename(fresh.c_str(), folder.c_str()) != 0)
+    return errno_error(errno, "cannot create " + folder.string());
+  return sync_folder(folder.parent_path());
+}
+
+std::uint16_t read_port(const Path& file) {
+  const auto text = read_file(file, 64);
+  unsigned port = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), port);
+  return static_cast<std::uint16_t>(port);
+}
+
+class Host final : public Target {
+ public:
+  Host(HostConfig config, Children& children, Clock& clock)
+      : config_(std::move(config)), children_(children), clock_(clock) {
+    config_.folder = fs::absolute(config_.folder).lexically_normal();
+    config_.log_folder = fs::absolute(config_.log_folder).lexically_normal();
+  }
+
+  Status prepare(const Version& version, const Artifact& artifact, const std::string& key,
+                 const Output& output, std::stop_token stop) override;
+  Result<VersionStatus> start(const Version& version, const Environment& env,
+                              std::stop_token stop) override;
+  Status activate(const Version&, const Environment&, const std::string&, const Output&,
+                  std::stop_token) override {
+    return {};
+  }
+  Status go_back(const Version&, const Environment&, const std::string&, const Output&,
+                 std::stop_token) override {
+    return {};
+  }
+  Result<VersionStatus> status(const Version& version) override;
+  Status stop(const Version& version, Millis grace) override;
+  Status remove(const Version& version) override;
+  Result<std::string> logs(const Version& version, std::size_t bytes) override;
+  Result<std::vector<Version>> versions(const std::string& service) override;
+  bool behind_proxy() const override { return true; }
+  Status revive() override;
+
+ private:
+  static std::string name_of(const Version& version) {
+    return version.service + "@" + version.release;
+  }
+  Path service_folder(const Version& version) const {
+    return config_.folder / "services" / name_of(version);
+  }
+  VersionFiles files(const Version& version) const {
+    return VersionFiles(version, config_.folder / "releases" / version.release / version.service,
+                        config_.log_folder / (name_of(version) + ".build.log"));
+  }
+  Supervised supervised(const std::string& name) const {
+    return Supervised(name, config_.folder / "services" / name, config_.log_folder / name, clock_);
+  }
+  Result<std::uint16_t> assign_port(const Version& version);
+  std::set<std::uint16_t> assigned() const;
+  std::string run_script(const Version& version, const Json& record) const;
+  Environment full_env(const Version& version, const Environment& env, const Json& record,
+                       std::uint16_t port) const;
+  VersionStatus running_status(const Version& version, const Json& record,
+                               const Supervision& now) const;
+  void judge_port(VersionStatus& status, const Supervision& now) const;
+  std::string evidence(const Version& version) const;
+
+  HostConfig config_;
+  Children& children_;
+  Clock& clock_;
+};
+
+Status Host::prepare(const Version& version, const Artifact& artifact, const std::string& key,
+                     const Output& output, std::stop_token stop) {
+  TRY(check_version(version));
+  if (artifact.run.empty()) {
+    return fail(Fault::invalid, version.service + " has no `run:`, so nothing could be started");
+  }
+  // A service's own user must be able to pass through.
+  TRY(make_folder(config_.folder / "releases" / version.release,
+                  artifact.user.empty() ? 0700 : 0711));
+  const Json record{{"folder", artifact.folder},
+                    {"run", artifact.run},
+                    {"worker", artifact.worker},
+                    {"user", artifact.user}};
+  return files(version).prepare(artifact, key, artifact.build, artifact.build_env, record,
+                                children_, output, stop);
+}
+
+std::set<std::uint16_t> Host::assigned() const {
+  std::set<std::uint16_t> ports;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(config_.folder / "services", code)) {
+    ports.insert(read_port(entry.path() / "port"));
+  }
+  return ports;
+}
+
+// The next one after the last: a port just given back may still be known to somebody.
+Result<std::uint16_t> Host::assign_port(const Version& version) {
+  TRY(make_folder(service_folder(version)));
+  const Path lock_path = config_.folder / "ports.lock";
+  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock || ::flock(lock.get(), LOCK_EX) != 0) {
+    return errno_error(errno, "cannot lock " + lock_path.string());
+  }
+  const std::set<std::uint16_t> taken = assigned();
+  const int span = config_.last_port - config_.first_port + 1;
+  const int last = read_port(config_.folder / "last_port");
+  const int from =
+      last < config_.first_port || last >= config_.last_port ? 0 : last + 1 - config_.first_port;
+  for (int n = 0; n < span; ++n) {
+    const auto port = static_cast<std::uint16_t>(config_.first_port + (from + n) % span);
+    if (taken.contains(port) || !can_listen("127.0.0.1", port) || !can_listen("", port)) continue;
+    TRY(write_file(config_.folder / "last_port", std::to_string(port)));
+    TRY(write_file(service_folder(version) / "port", std::to_string(port)));
+    return port;
+  }
+  return fail(Fault::refused, fmt::format("every port from {} to {} is in use; widen `ports:`",
+                                          config_.first_port, config_.last_port));
+}
+
+std::string Host::run_script(const Version& version, const Json& record) const {
+  const Path folder = files(version).tree() / record.value("folder", ".");
+  const std::string command = record.value("run", "");
+  const std::string user = ::geteuid() == 0 ? record.value("user", "") : "";
+  return fmt::format("env=$PWD/env\ncd {} || exit 111\nexec chpst -P -e \"$env\" {}/bin/sh -c {}\n",
+                     shell_quoted(folder.lexically_normal().string()),
+                     user.empty() ? "" : "-u " + shell_quoted(user) + " ",
+                     shell_quoted(is_simple(command) ? "exec " + command : command));
+}
+
+Environment Host::full_env(const Version& version, const Environment& env, const Json& record,
+                           std::uint16_t port) const {
+  Environment all = with_basics(env, ::geteuid() == 0 ? record.value("user", "") : "");
+  all["BELAY_RELEASE"] = version.release;
+  all["BELAY_SERVICE"] = version.service;
+  all.erase("PORT");
+  if (port == 0) return all;
+  all["HOST"] = "127.0.0.1";
+  all["PORT"] = std::to_string(port);
+  return all;
+}
+
+Result<VersionStatus> Host::start(const Version& version, const Environment& env, std::stop_token) {
+  TRY(check_version(version));
+  TRY_LET(const Json record, files(version).record());
+  TRY_LET(const VersionStatus before, status(version));
+  if (before.phase == Phase::running || before.phase == Phase::starting) return before;
+  TRY(stop(version, std::chrono::seconds(10)));
+  std::uint16_t port = 0;
+  if (!record.value("worker", false)) {
+    TRY_LET(port, assign_port(version));
+  }
+  TRY(make_folder(service_folder(version)));
+  TRY(write_envdir(service_folder(version) / "env", full_env(version, env, record, port)));
+  Supervised program = supervised(name_of(version));
+  TRY(program.write(run_script(version, record)));
+  TRY(program.start());
+  return status(version);
+}
+
+std::string Host::evidence(const Version& version) const {
+  const auto log = supervised(name_of(version)).log(8192);
+  return log ? last_lines(*log, 10) : "";
+}
+
+// Somebody else on our port would answer the checks in our place.
+void Host::judge_port(VersionStatus& status, const Supervision& now) const {
+  status.phase = Phase::starting;
+  const auto found = listeners(status.port);
+  if (found.empty()) {
+    status.text = fmt::format("it runs, and does not listen on port {} yet (PORT)", status.port);
+    return;
+  }
+  const bool ours = std::any_of(found.begin(), found.end(), [&](const Listener& one) {
+    return one.pid == 0 || one.session == now.pid;
+  });
+  if (!ours) {
+    status.text = fmt::format("port {} is taken by {}", status.port, holder_of(status.port));
+  } else if (!answers(status.port)) {
+    status.text = fmt::format("it listens on port {}, and not on 127.0.0.1 (HOST)", status.port);
+  } else {
+    status.phase = Phase::running;
+  }
+}
+
+VersionStatus Host::running_status(const Version& version, const Json& record,
+                                   const Supervision& now) const {
+  VersionStatus status;
+  status.port = read_port(service_folder(version) / "port");
+  status.restarts = now.ended;
+  if (!now.supervised) {
+    status.phase = Phase::failed;
+    status.text = "it should run, and its supervisor is gone; `belay agent` starts it again";
+  } else if (now.crash_looping) {
+    status.phase = Phase::failed;
+    status.text = fmt::format("it ended {} times, last with {}; its last lines:\n{}", now.ended,
+                              now.last_end, evidence(version));
+  } else if (!now.up) {
+    status.phase = Phase::starting;
+    if (now.ended > 0) {
+      status.text = fmt::format("it ended with {}, and is started again; its last lines:\n{}",
+                                now.last_end, evidence(version));
+    }
+  } else if (record.value("worker", false)) {
+    status.phase = now.since >= worker_settles ? Phase::running : Phase::starting;
+  } else {
+    judge_port(status, now);
+  }
+  return status;
+}
+
+Result<VersionStatus> Host::status(const Version& version) {
+  TRY(check_version(version));
+  const VersionFiles here = files(version);
+  VersionStatus status;
+  if (!here.prepared()) {
+    status.phase = here.begun() ? Phase::preparing : Phase::absent;
+    return status;
+  }
+  TRY_LET(const Json record, here.record());
+  const Supervised program = supervised(name_of(version));
+  TRY_LET(const Supervision now, program.look());
+  if (program.enabled() || now.up) return running_status(version, record, now);
+  status.phase = Phase::prepared;
+  return status;
+}
+
+Status Host::stop(const Version& version, Millis grace) {
+  TRY(check_version(version));
+  TRY(supervised(name_of(version)).stop(grace));
+  // It will be started with an environment of its own; until then nobody needs the secrets.
+  TRY(remove_tree(service_folder(version) / "env"));
+  return remove_tree(service_folder(version) / "port");
+}
+
+Status Host::remove(const Version& version) {
+  TRY(stop(version, std::chrono::seconds(10)));
+  TRY(remove_tree(service_folder(version)));
+  TRY(files(version).remove(children_));
+  return remove_tree(config_.log_folder / name_of(version));
+}
+
+Result<std::string> Host::logs(const Version& version, std::size_t bytes) {
+  TRY(check_version(version));
+  return supervised(name_of(version)).log(bytes);
+}
+
+Result<std::vector<Version>> Host::versions(const std::string& service) {
+  TRY(check_version({service, "any"}));
+  std::vector<Version> found;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(config_.folder / "releases", code)) {
+    const Version version{service, entry.path().filename().string()};
+    if (check_version(version) && files(version).prepared()) found.push_back(version);
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Version& a, const Version& b) { return a.release < b.release; });
+  return found;
+}
+
+Status Host::revive() {
+  Status first;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(config_.folder / "services", code)) {
+    Status done = supervised(entry.path().filename().string()).revive();
+    if (!done && first) first = std::move(done);
+  }
+  return first;
+}
+
+}  // namespace
+
+std::unique_ptr<Target> make_host(HostConfig config, Children& children, Clock& clock) {
+  return std::make_unique<Host>(std::move(config), children, clock);
+}
+
+}  // namespace belay::target
