@@ -72,7 +72,7 @@ TimePoint moment(const date::time_zone& zone, date::local_time<Minutes> local, b
 std::optional<TimePoint> end_of(const Freeze& window, TimePoint now) {
   const auto* zone = zone_named(window.zone);
   const auto from = in_week(window.from), to = in_week(window.to);
-  if (zone == nullptr || !from || !to) return now + std::chrono::hours(1);
+  if (zone == nullptr || !from || !to) return std::nullopt;
   const Minutes span = (*to - *from + week) % week;
   const auto today = date::floor<date::days>(zone->to_local(now));
   const auto since_monday = date::weekday(today) - date::Monday;
@@ -88,6 +88,9 @@ std::optional<TimePoint> end_of(const Freeze& window, TimePoint now) {
 }  // namespace
 
 std::optional<FreezeHit> in_freeze(const std::vector<Freeze>& windows, TimePoint now) {
+  for (const auto& window : windows) {
+    if (!defects(window).empty()) return FreezeHit{window, now + std::chrono::hours(1)};
+  }
   std::optional<FreezeHit> hit;
   const TimePoint horizon = now + std::chrono::hours(24 * 366);
   // A window's end may lie in the next one.

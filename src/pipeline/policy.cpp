@@ -70,12 +70,13 @@ void compare_rules(std::vector<std::string>& found, const char* what, const Appr
                    const ApprovalRule& recorded) {
   not_wanted(found, present.required < recorded.required,
              fmt::format("{}: {} required, was {}", what, present.required, recorded.required));
-  if (present.required > 0) {
+  // Where nobody was asked before, whoever is asked now is no loss.
+  if (present.required > 0 && recorded.required > 0) {
     for (const auto& each : present.reviewers) {
       compare_reviewer(found, what, each, recorded.reviewers);
     }
   }
-  not_wanted(found, present.self_approval && !recorded.self_approval,
+  not_wanted(found, present.self_approval && !recorded.self_approval && recorded.required > 0,
              fmt::format("{}: requesters may approve their own run", what));
   not_wanted(found, present.wait < recorded.wait,
              fmt::format("{}: wait {}, was {}", what, belay::to_text(present.wait),
