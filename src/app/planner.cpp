@@ -205,7 +205,9 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   plan.requester = request.requester;
   const ConfigTexts texts{desk.project.text, choice.text, file_at(*source, desk.project, commit.id, in_commit),
                           text_of_release(desk, releases.live ? &*releases.live : nullptr),
-                          desk.project.folder.string()};
+                          desk.project.folder.string(),
+                          releases.live ? std::map<std::string, std::string>{{plan.live, releases.live->commit}}
+                                        : std::map<std::string, std::string>{}};
   plan.config = to_json(texts);
   TRY_LET(auto shipped, spec_of(texts.release, "belay.yaml of " + commit.id.substr(0, 7)));
   TRY(no_literal_passwords(desk.project.spec));
@@ -321,7 +323,8 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   plan.ref = plan.release;
   const auto* shipped_as = code ? target : &*releases.live;
   const ConfigTexts texts{desk.project.text, choice.text, text_of_release(desk, shipped_as),
-                          text_of_release(desk, &*releases.live), desk.project.folder.string()};
+                          text_of_release(desk, &*releases.live), desk.project.folder.string(),
+                          {{plan.release, plan.commit}, {plan.live, releases.live->commit}}};
   plan.config = to_json(texts);
   TRY_LET(auto old, spec_of(texts.release, "belay.yaml of " + plan.release));
 
@@ -356,7 +359,7 @@ Result<Plan> plan_rewind(Desk& desk, const RewindRequest& request) {
   plan.requester = request.requester;
   const auto text = text_of_release(desk, releases.live ? &*releases.live : nullptr);
   plan.config = to_json({desk.project.text, choice.text, text.empty() ? desk.project.text : text, "",
-                         desk.project.folder.string()});
+                         desk.project.folder.string(), {}});
   PlanParts parts;
   parts.present = parts.release = &desk.project.spec;
   parts.env = env;

@@ -15,10 +15,7 @@ Result<pipeline::Spec> spec_of(const std::string& text, const std::string& name)
     }
     return std::move(*parsed.spec);
   }
-  std::string all;
-  for (const auto& complaint : parsed.complaints) all += pipeline::to_text(name, complaint) + "\n";
-  const auto count = parsed.complaints.size();
-  return fail(Fault::invalid, fmt::format("{}{} problem{}; nothing was changed.", all, count, count == 1 ? "" : "s"));
+  return fail(Fault::invalid, pipeline::report(name, parsed.complaints));
 }
 
 Result<Project> load_project(const std::optional<Path>& named, const Path& here, Getenv env) {

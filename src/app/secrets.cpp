@@ -82,33 +82,22 @@ Result<Secret> Secrets::resolve(const std::string& name) {
 }
 
 Result<Secret> Secrets::expand(const pipeline::Template& text, const std::map<std::string, std::string>& known) {
-  std::string out;
-  std::string_view rest = text.text;
-  while (!rest.empty()) {
-    const auto at = rest.find('$');
-    out += rest.substr(0, at);
-    if (at == std::string_view::npos) break;
-    rest.remove_prefix(at + 1);
-    if (rest.starts_with("{")) {
-      const auto end = rest.find('}');
-      if (end == std::string_view::npos) return fail(Fault::invalid, "a ${ is not closed");
-      const std::string name(rest.substr(1, end - 1));
-      if (const auto value = known.find(name); value != known.end()) {
-        out += value->second;
-      } else {
-        TRY_LET(auto secret, resolve(name));
-        out += secret.reveal();
-      }
-      rest.remove_prefix(end + 1);
-    } else {
-      out += '$';
-      if (rest.starts_with("$")) rest.remove_prefix(1);
-    }
-  }
-  Secret whole(out);
-  std::lock_guard guard(mutex_);
+  std::optional<Error> missing;
+  auto filled = text.filled([&](const std::string& name) -> std::optional<std::string> {
+    if (const auto value = known.find(name); value != known.end()) return value->second;
+    auto secret = resolve(name);
+    if (secret) return secret->reveal();
+    if (!missing) missing = secret.error();
+    return std::nullopt;
+  });
+  if (missing) return std::move(*missing);
+  if (!filled) return std::move(filled).error();
+  Secret whole(std::move(filled).value());
   // A URI built around a secret is as secret as its part; a plain setting is not.
-  if (!text.literal()) masker_.add(whole);
+  const auto names = text.names();
+  const bool secret = std::any_of(names.begin(), names.end(), [&](const auto& name) { return !known.contains(name); });
+  std::lock_guard guard(mutex_);
+  if (secret) masker_.add(whole);
   return whole;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/wire.hpp"
 
+#include "app/plan_steps.hpp"
+
 #include <fmt/format.h>
 
 #include "base/text.hpp"
@@ -55,6 +57,10 @@ const pipeline::Vault& vault_of(const Spec& spec, const std::string& environment
 
 // The vault's key: from belay.yaml, else a file in the state folder, made when the vault is new.
 Result<Secret> vault_key(Desk& desk, const pipeline::Vault& vault, Secrets& secrets, Works& works) {
+  if (vault.key && vault.key->literal() && vault.key->text.starts_with("file:")) {
+    TRY_LET(auto text, read_file(desk.project.folder / vault.key->text.substr(5)));
+    return Secret(std::string(trim(text)));
+  }
   if (vault.key) return secrets.expand(*vault.key);
   const Path path = desk.project.places.vault_key();
   auto text = read_file(path);
@@ -71,6 +77,7 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment, c
   const auto* wanted = database_of(spec, environment);
   if (wanted == nullptr) return {};
   TRY_LET(auto uri, works.secrets->expand(wanted->uri).in("database.uri"));
+  works.site.database_name = wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
   TRY_LET(works.parts->database, database::make_mongodb({uri, wanted->names}).in("database.uri"));
   const auto& vault = vault_of(spec, environment);
   Path store = desk.project.places.vault();
@@ -111,6 +118,7 @@ struct Env {   // what environment_of needs, shared by the two functions of the 
   engine::Site* site;
   std::shared_ptr<Secrets> secrets;
   Environment plain;
+  std::map<std::string, std::string> commits;   // of the releases
 
   std::map<std::string, std::string> known() const {
     std::map<std::string, std::string> names;
@@ -130,10 +138,11 @@ struct Env {   // what environment_of needs, shared by the two functions of the 
   }
 
   Status add_file(Environment& env, const std::string& path, const std::string& release) const {
-    TRY_LET(auto tag, site->source->find_tag(release));
-    static_cast<void>(tag);
-    TRY_LET(auto commit, site->source->resolve("HEAD"));
-    TRY_LET(auto text, site->source->read(commit.id, path).in("env_file"));
+    const auto at = commits.find(release);
+    if (site->source == nullptr || at == commits.end()) {
+      return fail(Fault::missing, "env_file " + path + ": the commit of " + release + " is not known");
+    }
+    TRY_LET(auto text, site->source->read(at->second, (site->prefix / path).lexically_normal().string()).in("env_file"));
     TRY_LET(auto values, parse_env_file(text).in("env_file " + path));
     for (auto& [name, value] : values) env[name] = value;
     return {};
@@ -152,15 +161,21 @@ struct Env {   // what environment_of needs, shared by the two functions of the 
       env[database->env] = value.reveal();
     }
     const auto& spec = site->service(release, service);
-    if (spec.env_file) TRY(add_file(env, *spec.env_file, release));
+    const auto* placed = site->placement(service);
+    const auto& file = placed != nullptr && placed->env_file ? placed->env_file : spec.env_file;
+    if (file) TRY(add_file(env, *file, release));
     TRY(add(env, spec.env));
-    if (const auto* placed = site->placement(service)) TRY(add(env, placed->env));
+    if (placed != nullptr) TRY(add(env, placed->env));
     return env;
   }
 };
 
-void wire_environments(Works& works, const Environment& plain) {
-  const Env env{&works.site, works.secrets, plain};
+void wire_environments(Works& works, const Environment& plain, std::map<std::string, std::string> commits) {
+  const Env env{&works.site, works.secrets, plain, std::move(commits)};
+  works.site.expand = [secrets = works.secrets](const std::string& text) -> Result<std::string> {
+    TRY_LET(auto value, secrets->expand({text}));
+    return value.reveal();
+  };
   works.site.environment_of = [env](const std::string& service, const std::string& release) {
     return env.of(service, release, nullptr);
   };
@@ -182,14 +197,24 @@ Status names_are_known(const Works& works, const std::string& release) {
 
 }  // namespace
 
+std::string database_in(std::string_view uri) {
+  const auto hosts = uri.find("://");
+  if (hosts == std::string_view::npos) return {};
+  const auto slash = uri.find('/', hosts + 3);
+  if (slash == std::string_view::npos) return {};
+  const auto name = uri.substr(slash + 1);
+  return std::string(name.substr(0, name.find('?')));
+}
+
 Json to_json(const ConfigTexts& texts) {
   return {{"present", texts.present}, {"policy", texts.policy}, {"release", texts.release},
-          {"live", texts.live},       {"folder", texts.folder}};
+          {"live", texts.live},       {"folder", texts.folder}, {"commits", texts.commits}};
 }
 
 Result<ConfigTexts> config_of(const pipeline::Plan& plan) {
   const auto text = [&](const char* name) { return plan.config.value(name, std::string()); };
-  ConfigTexts texts{text("present"), text("policy"), text("release"), text("live"), text("folder")};
+  ConfigTexts texts{text("present"), text("policy"), text("release"), text("live"), text("folder"),
+                    plan.config.value("commits", std::map<std::string, std::string>{})};
   if (texts.present.empty()) return fail(Fault::corrupt, "the stored plan has no configuration");
   return texts;
 }
@@ -227,7 +252,8 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts, const 
     site.notifiers.push_back(works->parts->notifiers.back().get());
   }
   if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder));
-  wire_environments(*works, site.plain_environment);
+  wire_environments(*works, site.plain_environment, texts.commits);
+  site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
     wire_targets(desk, *works, environment);
     TRY(names_are_known(*works, release));
@@ -238,6 +264,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts, const 
 
 Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) {
   TRY_LET(auto texts, config_of(plan));
+  if (!plan.release.empty()) texts.commits.emplace(plan.release, plan.commit);
   return wire(desk, texts, plan.environment, plan.release, plan.live);
 }
 
@@ -245,7 +272,7 @@ Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& envir
   const auto& text = desk.project.text;
   TRY_LET(auto releases, engine::read_releases(*desk.journal, environment));
   const std::string live = releases.live ? releases.live->tag : "";
-  return wire(desk, {text, text, text, text, desk.project.folder.string()}, environment, live, "", wanted);
+  return wire(desk, {text, text, text, text, desk.project.folder.string(), {}}, environment, live, "", wanted);
 }
 
 }  // namespace belay::app

@@ -13,7 +13,11 @@ namespace belay::app {
 struct ConfigTexts {
   std::string present, policy, release, live;   // texts; live may be empty
   std::string folder;                           // of the project
+  std::map<std::string, std::string> commits = {};   // of the releases, by tag
 };
+// The database that a connection string names: mongodb://hosts/NAME?options.
+std::string database_in(std::string_view uri);
+
 Json to_json(const ConfigTexts& texts);
 Result<ConfigTexts> config_of(const pipeline::Plan& plan);
 

@@ -163,16 +163,6 @@ int backup(Session& session, const Args& args) {
   return tell(fail(Fault::invalid, "belay backup knows: create [NAME], list, show POINT, verify [POINT], prune"), exit_usage);
 }
 
-// The database that a connection string names: mongodb://hosts/NAME?options.
-std::string database_in(std::string_view uri) {
-  const auto hosts = uri.find("://");
-  if (hosts == std::string_view::npos) return {};
-  const auto slash = uri.find('/', hosts + 3);
-  if (slash == std::string_view::npos) return {};
-  const auto name = uri.substr(slash + 1);
-  return std::string(name.substr(0, name.find('?')));
-}
-
 // A database that is not empty is never written over by accident: its name is asked for, and a
 // safety point of it is taken first.
 Result<bool> may_overwrite(Session& session, const Args& args, Store& store, database::Database& into,
@@ -220,7 +210,7 @@ int restore(Session& session, const Args& args) {
   if (!into) return tell(std::move(into).error().in("--to"));
   auto there = (*into)->catalogue();
   if (!there) return tell(std::move(there).error().in("--to"));
-  const auto target = database_in(uri->reveal());
+  const auto target = app::database_in(uri->reveal());
   std::optional<std::pair<std::string, std::string>> rename;
   if (point->databases.size() == 1 && !target.empty() && target != point->databases.front()) rename.emplace(point->databases.front(), target);
   if (!there->empty()) {

@@ -18,7 +18,9 @@ int health(Session& session, const Args& args) {
   if (!works) return tell(works.error(), exit_usage);
   auto& site = (*works)->site;
   const Json facts{{"name", opened->environment}, {"project", desk.project.spec.project}};
-  const auto report = probe::run_checks(*site.prober, desk.world().clock, site.env().checks, engine::surroundings(site, "", false),
+  auto checks = engine::checks_of(site, "");
+  if (!checks) return tell(checks.error(), exit_usage);
+  const auto report = probe::run_checks(*site.prober, desk.world().clock, *checks, engine::surroundings(site, "", false),
                                         {&desk.world().executor, {}, facts});
   const auto json = probe::to_json(report);
   if (const auto file = args.get("--report"); !file.empty()) {

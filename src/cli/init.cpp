@@ -1,9 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
+// belay init: a commented belay.yaml by looking at the project.
+#include <fmt/format.h>
+
+#include "app/inspect.hpp"
 #include "cli/session.hpp"
 
 namespace belay::cli {
+
 namespace {
-int init(Session&, const Args&) { return tell(fail(Fault::refused, "belay init comes next")); }
+
+int init(Session& session, const Args&) {
+  const Path path = session.file.value_or(session.here / "belay.yaml");
+  std::error_code code;
+  if (std::filesystem::exists(path, code)) {
+    return tell(fail(Fault::conflict, path.string() + " is there already; nothing was changed. To look at what it does: belay plan"), exit_usage);
+  }
+  auto found = app::inspect(session.here);
+  if (!found) return tell(found.error());
+  const auto text = app::starting_file(*found);
+  if (auto sound = app::spec_of(text, "belay.yaml"); !sound) return tell(std::move(sound).error().in("what init wrote does not hold (a bug)"));
+  if (auto written = write_file(path, text, 0644); !written) return tell(written.error());
+  for (const auto& service : found->services) fmt::print("  {:<14} from {} in {}\n", service.name, service.from, service.path);
+  for (const auto& note : found->notes) fmt::print("  note: {}\n", note);
+  fmt::print("{} is written. Read it, commit it, then: belay doctor\n", path.string());
+  return exit_done;
+}
+
 }  // namespace
+
 Command init_command() { return {"init", "write a commented belay.yaml for this project", "", 0, 0, {}, init, manual_of("init")}; }
+
 }  // namespace belay::cli

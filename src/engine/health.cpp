@@ -13,20 +13,24 @@ Result<probe::Place> unseen_place(Site& site, const std::string& service, const 
   return probe::Place{fmt::format("http://127.0.0.1:{}", status.port), {}};
 }
 
-Result<std::uint64_t> matching(database::Database& database, const Json& query) {
+Result<std::uint64_t> matching(database::Database& database, const std::string& name, const Json& query) {
   TRY_LET(auto filter, database::from_json(query.value("filter", Json::object()).dump()));
-  const auto name = query.value("database", std::string());
   return database.matching({name, query.value("collection", std::string())}, filter, query.value("at_least", std::uint64_t{1}));
 }
 
 }  // namespace
 
-const std::vector<pipeline::Check>& checks_of(const Site& site, const std::string& release) {
+Result<std::vector<pipeline::Check>> checks_of(const Site& site, const std::string& release) {
   const auto spec = site.releases.find(release);
-  if (spec != site.releases.end()) {
-    if (const auto* env = spec->second.environment(site.environment)) return env->checks;
+  const auto* env = spec == site.releases.end() ? nullptr : spec->second.environment(site.environment);
+  std::vector<pipeline::Check> checks = env != nullptr ? env->checks : site.env().checks;
+  for (auto& check : checks) {
+    TRY_LET(check.send_body, site.expand(check.send_body).in(check.name));
+    for (auto& [name, value] : check.send_headers) {
+      TRY_LET(value, site.expand(value).in(check.name));
+    }
   }
-  return site.env().checks;
+  return checks;
 }
 
 probe::Surroundings surroundings(Site& site, const std::string& release, bool unseen) {
@@ -44,7 +48,7 @@ probe::Surroundings surroundings(Site& site, const std::string& release, bool un
     static_cast<void>(facts);
     return {};
   };
-  out.matching = [&site](const Json& query, Millis) { return matching(*site.database, query); };
+  out.matching = [&site](const Json& query, Millis) { return matching(*site.database, site.database_name, query); };
   return out;
 }
 

@@ -9,8 +9,9 @@
 
 namespace belay::engine {
 
-// The checks that belong to a release: those of its own belay.yaml, else the present ones.
-const std::vector<pipeline::Check>& checks_of(const Site& site, const std::string& release);
+// The checks that belong to a release: those of its own belay.yaml, else the present ones; with
+// the secrets that their requests name.
+Result<std::vector<pipeline::Check>> checks_of(const Site& site, const std::string& release);
 
 // How the checks find services and database. Unseen: at the versions' own ports.
 probe::Surroundings surroundings(Site& site, const std::string& release, bool unseen);

@@ -41,6 +41,10 @@ struct Site {
   std::function<Result<Environment>(const std::string& service, const std::string& release)> environment_of;
   // What the migration is started with: its own database user.
   std::function<Result<Environment>(const std::string& release)> migration_environment;
+  // ${NAME} in a check's request. The answer holds secrets.
+  std::function<Result<std::string>(const std::string& text)> expand;
+  std::string database_name;                     // for checks that name a collection only
+  Path prefix;                                   // of the project inside its work tree
   Environment plain_environment;                 // for test and build: no secrets
   Path work;                                     // scratch of runs, in the state folder
   Path reports;                                  // health reports

@@ -40,7 +40,7 @@ class Build final : public StepKind {
     TRY(site_.source->copy(context.plan.commit, folder));
     target::Artifact artifact;
     artifact.source = folder;
-    artifact.folder = service.path;
+    artifact.folder = (site_.prefix / service.path).lexically_normal().string();
     artifact.build = service.build;
     artifact.run = service.run;
     artifact.worker = service.kind == pipeline::Service::Kind::worker;

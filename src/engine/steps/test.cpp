@@ -40,7 +40,8 @@ class Test final : public StepKind {
       TRY(remove_tree(folder));
       TRY(site_.source->copy(context.plan.commit, folder));
     }
-    ChildRun run{spec.test, folder / spec.test_in, site_.plain_environment, {}, std::chrono::hours(1)};
+    ChildRun run{spec.test, (folder / site_.prefix / spec.test_in).lexically_normal(), site_.plain_environment,
+                 {}, spec.test_limit};
     auto output = run_child(context, run);
     if (!output && output.error().fault == Fault::cancelled) return std::move(output).error();
     TRY(remove_tree(folder));

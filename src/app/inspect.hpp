@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks at a project and writes the belay.yaml that fits it. Reads only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+
+namespace belay::app {
+
+struct FoundService {
+  std::string name, path;              // "backend", "backend"
+  std::string build, run, test;
+  std::string readiness = "/";         // path of its check
+  std::string from;                    // "package.json", "Procfile", "Dockerfile"
+  bool worker = false;
+  bool migrates = false;               // has a db:migrate script
+  std::vector<std::string> env_names;  // from .env, .env.example: names only
+};
+
+struct Found {
+  std::string project;
+  std::vector<FoundService> services;
+  std::vector<std::string> notes;      // what was not understood, for the person
+};
+
+Result<Found> inspect(const Path& folder);
+
+// A commented belay.yaml; it parses without complaints.
+std::string starting_file(const Found& found);
+
+}  // namespace belay::app
