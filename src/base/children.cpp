@@ -2,8 +2,6 @@
 #include "base/children.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -17,6 +15,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/child_facts.hpp"
 #include "base/json.hpp"
 #include "base/supervisor.hpp"
 #include "base/text.hpp"
@@ -45,75 +44,21 @@ Status check_key(const std::string& key) {
   return {};
 }
 
-Result<Fd> open_at(const Path& path, int flags, mode_t mode = 0600) {
-  Fd file(::open(path.c_str(), flags | O_CLOEXEC, mode));
-  if (!file) return errno_error(errno, "cannot open " + path.string());
+Error started_before(const std::string& key) {
+  return fail(Fault::conflict, fmt::format("\"{}\" was started before; look at it first", key));
+}
+
+// Never 0, 1 or 2, also when we have none of these: the supervisor puts its own there.
+Fd above_standard(int fd) {
+  Fd file(fd);
+  if (fd >= 0 && fd < 3) file.reset(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
   return file;
 }
 
-struct User {
-  bool other = false;
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::vector<gid_t> groups;
-};
-
-// Looked up before fork(): the C library asks files and daemons for it.
-Result<User> find_user(const std::string& name) {
-  if (name.empty()) return User{};
-  std::vector<char> buffer(65536);
-  passwd entry{};
-  passwd* found = nullptr;
-  ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr) {
-    return fail(Fault::missing, fmt::format("there is no user \"{}\" on this machine; create it or "
-                                            "change `user:`",
-                                            name));
-  }
-  if (entry.pw_uid == ::geteuid()) return User{};
-  if (::geteuid() != 0) {
-    return fail(Fault::denied, fmt::format("only root can run a program as \"{}\"", name));
-  }
-  User user{true, entry.pw_uid, entry.pw_gid, std::vector<gid_t>(256)};
-  int count = static_cast<int>(user.groups.size());
-  if (::getgrouplist(name.c_str(), entry.pw_gid, user.groups.data(), &count) < 0) count = 256;
-  user.groups.resize(static_cast<std::size_t>(count));
-  return user;
-}
-
-Result<std::string> find_child_program(const ChildSpec& spec) {
-  if (spec.argv.empty()) return fail(Fault::invalid, "a child without a program");
-  const std::string& name = spec.argv.front();
-  if (name.find('/') != std::string::npos) {
-    const Path path = spec.folder.empty() ? Path(name) : spec.folder / name;
-    if (::access(path.c_str(), X_OK) != 0) return errno_error(errno, "cannot run " + path.string());
-    return std::filesystem::absolute(path).string();
-  }
-  const auto path = spec.env.find("PATH");
-  for (const auto& folder : split(path == spec.env.end() ? "" : path->second, ':')) {
-    const Path candidate = Path(folder) / name;
-    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate.string();
-  }
-  if (const auto found = find_program(name)) return std::filesystem::absolute(*found).string();
-  return fail(Fault::missing,
-              fmt::format("the program \"{}\" is not on PATH; install it or add its "
-                          "folder to PATH",
-                          name));
-}
-
-std::string boot_id() {
-  auto text = read_file("/proc/sys/kernel/random/boot_id");
-  return text ? std::string(trim(*text)) : std::string("-");
-}
-
-std::string start_time_of(pid_t pid) {
-  auto text = read_file(fmt::format("/proc/{}/stat", pid));
-  if (!text) return {};
-  const auto bracket = text->rfind(')');
-  if (bracket == std::string::npos) return {};
-  const auto fields = split(std::string_view(*text).substr(bracket + 1), ' ');
-  constexpr std::size_t start_time = 20;  // field 22; these begin with the blank before field 3
-  return fields.size() > start_time ? fields[start_time] : std::string();
+Result<Fd> open_at(const Path& path, int flags, mode_t mode = 0600) {
+  Fd file = above_standard(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!file) return errno_error(errno, "cannot open " + path.string());
+  return file;
 }
 
 // A record that is not yet in its place. Until place() the key has not been started.
@@ -185,7 +130,7 @@ Status SupervisedChildren::place(Record& record, const std::string& key) const {
   const Path to = place_of(key);
   if (::renameat2(AT_FDCWD, record.path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
     if (errno == EEXIST) {
-      return fail(Fault::conflict, fmt::format("\"{}\" was started before; look at it first", key));
+      return started_before(key);
     }
     return errno_error(errno, "cannot create " + to.string());
   }
@@ -222,11 +167,10 @@ Status SupervisedChildren::start(const ChildSpec& spec) {
   TRY(check_key(spec.key));
   struct stat there {};
   if (::lstat(place_of(spec.key).c_str(), &there) == 0) {
-    return fail(Fault::conflict,
-                fmt::format("\"{}\" was started before; look at it first", spec.key));
+    return started_before(spec.key);
   }
   TRY_LET(const std::string program, find_child_program(spec));
-  TRY_LET(const User user, find_user(spec.user));
+  TRY_LET(const ChildUser user, find_child_user(spec.user));
   const std::string folder =
       spec.folder.empty() ? "" : std::filesystem::absolute(spec.folder).string();
   std::error_code code;
@@ -241,7 +185,7 @@ Status SupervisedChildren::start(const ChildSpec& spec) {
   TRY_LET(Fd null, open_at("/dev/null", O_RDWR));
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error(errno, "cannot make a pipe");
-  Fd answer(ends[0]), report(ends[1]);
+  Fd answer(ends[0]), report = above_standard(ends[1]);
   TRY_LET(Record record, make_record(spec));
   TRY(place(record, spec.key));
 
