@@ -30,17 +30,6 @@ Result<std::vector<Commit>> parse_commits(const std::string& out) {
   return commits;
 }
 
-Result<std::string> checked_path(const std::string& path) {
-  const auto normal = Path(path).lexically_normal();
-  const auto text = normal.generic_string();
-  if (path.empty() || path.find('\0') != std::string::npos || normal.is_absolute() ||
-      *normal.begin() == ".." || text == ".") {
-    return fail(Fault::invalid,
-                fmt::format("\"{}\" is not the path of a file inside the repository", path));
-  }
-  return text;
-}
-
 class Git final : public Source {
  public:
   explicit Git(Path root) : git_(std::move(root)) {}

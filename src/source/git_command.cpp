@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <regex>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -80,9 +79,15 @@ std::vector<std::string> arguments(std::vector<std::string> args) {
   return all;
 }
 
-std::string without_passwords(const std::string& text) {
-  static const std::regex user_part("://[^/@\\s]*@");
-  return std::regex_replace(text, user_part, "://***@");
+// "https://amina:hunter2@host/x" -> "https://***@host/x"
+std::string without_passwords(std::string text) {
+  for (auto at = text.find("://"); at != std::string::npos; at = text.find("://", at + 1)) {
+    const auto start = at + 3;
+    const auto end = text.find_first_of("/ \t'\"", start);
+    const auto sign = text.substr(0, end).rfind('@');
+    if (sign != std::string::npos && sign >= start) text.replace(start, sign - start, "***");
+  }
+  return text;
 }
 
 // The first line that says what went wrong; git writes advice after it.
@@ -185,6 +190,17 @@ Status check_tag_name(const std::string& name) {
   return fail(
       Fault::invalid,
       fmt::format("{} cannot be a tag's name: use letters, digits and - _ . / +", printable(name)));
+}
+
+Result<std::string> checked_path(const std::string& path) {
+  const auto normal = Path(path).lexically_normal();
+  const auto text = normal.generic_string();
+  if (path.empty() || path.find('\0') != std::string::npos || normal.is_absolute() ||
+      *normal.begin() == ".." || text == ".") {
+    return fail(Fault::invalid,
+                fmt::format("\"{}\" is not the path of a file inside the repository", path));
+  }
+  return text;
 }
 
 bool is_full_hash(const std::string& text) {

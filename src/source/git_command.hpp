@@ -36,6 +36,9 @@ Status check_ref_name(const std::string& ref);
 // Refuses what cannot be a tag's name.
 Status check_tag_name(const std::string& name);
 
+// The path of a file inside the repository in its normal form; refuses any other.
+Result<std::string> checked_path(const std::string& path);
+
 // 40 or 64 hexadecimal digits.
 bool is_full_hash(const std::string& text);
 
