@@ -274,25 +274,14 @@ TEST_P(DatabaseContract, AClusteredCollectionIsReadInIdOrder) {
 }
 
 TEST_P(DatabaseContract, DocumentsOfExactlySixteenMebibytesGoThere) {
-  Bson largest = bson(R"({"_id": 1, "x": ""})");
-  const std::size_t fill = (std::size_t{16} << 20) - largest.size();
-  largest.insert(largest.size() - 2, fill, 'x');
-  const auto size = static_cast<std::uint32_t>(largest.size());
-  for (unsigned i = 0; i < 4; ++i) largest[i] = static_cast<char>(size >> (8 * i));
-  const std::size_t text = bson(R"({"_id": 1})").size() - 1 + 3;
-  for (unsigned i = 0; i < 4; ++i) largest[text + i] = static_cast<char>((fill + 1) >> (8 * i));
-  ASSERT_TRUE(is_framed(largest));
-  std::vector<Bson> documents(4, largest);  // more than one message of 48 MB
-  for (std::size_t i = 0; i < documents.size(); ++i) documents[i][9] = static_cast<char>(i);
+  const std::size_t limit = std::size_t{16} << 20;
+  std::vector<Bson> documents;  // together more than one message of 48 MB
+  for (int i = 0; i < 4; ++i) documents.push_back(sized_document(i, limit));
   auto refused = database_->insert(ns(), documents);
   ASSERT_OK(refused);
   for (const auto& one : *refused) ADD_FAILURE() << one.reason;
   EXPECT_TRUE(read_all(*database_, ns()) == documents);
-  Bson over = largest;
-  over.insert(over.size() - 2, 1, 'x');
-  for (unsigned i = 0; i < 4; ++i) over[i] = static_cast<char>((size + 1) >> (8 * i));
-  for (unsigned i = 0; i < 4; ++i) over[text + i] = static_cast<char>((fill + 2) >> (8 * i));
-  auto too_large = database_->insert(ns(), {over});
+  auto too_large = database_->insert(ns(), {sized_document(9, limit + 1)});
   ASSERT_OK(too_large);
   ASSERT_EQ(too_large->size(), 1U);
   EXPECT_NE(too_large->front().reason.find("16 MiB"), std::string::npos);

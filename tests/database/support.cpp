@@ -40,6 +40,18 @@ Bson bson(std::string_view json) {
   return parsed ? std::move(*parsed) : Bson();
 }
 
+Bson sized_document(std::int32_t id, std::size_t size) {
+  Bson out = bson(R"({"_id": )" + std::to_string(id) + R"(, "x": ""})");
+  const std::size_t fill = size - out.size(), text = 4 + 9 + 3;  // frame, `_id`, type and name of x
+  out.insert(out.size() - 2, fill, 'x');
+  for (unsigned i = 0; i < 4; ++i) {
+    out[i] = static_cast<char>(size >> (8 * i));
+    out[text + i] = static_cast<char>((fill + 1) >> (8 * i));
+  }
+  EXPECT_TRUE(is_framed(out) || size > std::size_t{16} << 20);
+  return out;
+}
+
 Collection find_collection(Database& database, const Namespace& ns) {
   auto catalogue = database.catalogue();
   EXPECT_TRUE(catalogue.ok()) << (catalogue ? "" : catalogue.error().message());

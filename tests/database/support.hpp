@@ -24,6 +24,8 @@ std::unique_ptr<Database> open(const MongoServer& server, const std::string& nam
                                const std::string& more = "");
 
 Bson bson(std::string_view json);
+// {"_id": id, "x": "xxx…"} of exactly this many bytes.
+Bson sized_document(std::int32_t id, std::size_t size);
 // All documents of a collection, as scanned.
 std::vector<Bson> read_all(Database& database, const Namespace& ns);
 Collection find_collection(Database& database, const Namespace& ns);

@@ -48,17 +48,14 @@ Result<std::vector<Bson>> read_indexes(const Lease& lease, const Namespace& ns, 
   return out;
 }
 
-Status add_indexes(const Lease& lease, Collection& collection) {
-  auto indexes = read_indexes(lease, collection.ns, true);
-  if (!indexes && indexes.error().fault != Fault::missing)
-    indexes = read_indexes(lease, collection.ns, false);  // an old server: unknown option
-  if (!indexes)
-    return std::move(indexes).error().in("listing the indexes of " + collection.ns.text());
-  collection.indexes = std::move(*indexes);
-  return {};
-}
-
 }  // namespace
+
+Result<std::vector<Bson>> list_indexes(const Lease& lease, const Namespace& ns) {
+  auto indexes = read_indexes(lease, ns, true);
+  if (!indexes && indexes.error().fault == Fault::missing) return std::vector<Bson>();
+  if (!indexes) indexes = read_indexes(lease, ns, false);  // an old server: unknown option
+  return std::move(indexes).in("listing the indexes of " + ns.text());
+}
 
 Result<std::vector<Collection>> Mongodb::collections_of(const Lease& lease,
                                                         const std::string& database) {
@@ -83,7 +80,9 @@ Result<Catalogue> Mongodb::catalogue() {
   for (const auto& name : config_.names) {
     TRY_LET(auto collections, collections_of(lease, name).in("listing the collections of " + name));
     for (auto& collection : collections) {
-      if (collection.kind == Collection::Kind::collection) TRY(add_indexes(lease, collection));
+      if (collection.kind == Collection::Kind::collection) {
+        TRY_LET(collection.indexes, list_indexes(lease, collection.ns));
+      }
       out.push_back(std::move(collection));
     }
   }

@@ -6,6 +6,8 @@
 namespace belay::database {
 namespace {
 
+constexpr const char* nobodys_host = "name-does-not-resolve.invalid";
+constexpr const char* nobodys_uri = "mongodb://name-does-not-resolve.invalid";
 constexpr std::int32_t selection_limit_ms = 5000;
 
 void init_driver() {
@@ -103,19 +105,54 @@ Result<std::unique_ptr<Pool>> Pool::open(const Secret& text, Millis socket_limit
   mongoc_read_prefs_t* primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
   mongoc_uri_set_read_prefs_t(uri, primary);
   mongoc_read_prefs_destroy(primary);
-  pool->pool_ = mongoc_client_pool_new(uri);
-  mongoc_uri_destroy(uri);
-  if (pool->pool_ == nullptr)
+  mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, false);
+  mongoc_uri_set_appname(uri, "belay");
+  pool->uri_ = uri;
+  mongoc_client_t* first = pool->connect();
+  if (first == nullptr)
     return fail(Fault::invalid,
-                "the database's URI asks for something that this build's driver "
-                "does not have (TLS, SRV or a compressor)");
-  mongoc_client_pool_set_error_api(pool->pool_, MONGOC_ERROR_API_VERSION_2);
-  mongoc_client_pool_set_appname(pool->pool_, "belay");
+                "the database's URI asks for something that cannot be had here: a "
+                "host name of mongodb+srv that does not resolve, TLS files that "
+                "cannot be read, or an option this driver does not know");
+  pool->idle_.push_back(first);
   return pool;
 }
 
 Pool::~Pool() {
-  if (pool_ != nullptr) mongoc_client_pool_destroy(pool_);
+  for (mongoc_client_t* client : idle_) mongoc_client_destroy(client);
+  mongoc_uri_destroy(uri_);
+}
+
+mongoc_client_t* Pool::connect() const {
+  bson_error_t ignored;
+  mongoc_client_t* client = mongoc_client_new_from_uri_with_error(uri_, &ignored);
+  if (client != nullptr) mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
+  return client;
+}
+
+mongoc_client_t* Pool::borrow() {
+  {
+    const std::lock_guard lock(lock_);
+    if (!idle_.empty()) {
+      mongoc_client_t* client = idle_.back();
+      idle_.pop_back();
+      return client;
+    }
+  }
+  if (mongoc_client_t* client = connect()) return client;
+  // The name does not resolve just now: a client that finds nobody gives the ordinary error.
+  mongoc_client_t* nobody = mongoc_client_new(nobodys_uri);
+  mongoc_client_set_error_api(nobody, MONGOC_ERROR_API_VERSION_2);
+  return nobody;
+}
+
+void Pool::give_back(mongoc_client_t* client) {
+  if (std::string_view(mongoc_uri_get_hosts(mongoc_client_get_uri(client))->host) == nobodys_host) {
+    mongoc_client_destroy(client);
+    return;
+  }
+  const std::lock_guard lock(lock_);
+  idle_.push_back(client);
 }
 
 void Pool::saw(std::uint64_t timestamp) {

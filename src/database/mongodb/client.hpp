@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 #include "base/secret.hpp"
 #include "database/mongodb/document.hpp"
@@ -14,16 +15,19 @@ namespace belay::database {
 // Whether a failure on the way leaves the server changed.
 enum class Nature { read, write };
 
+// The driver's own pool keeps threads that watch the servers, and takes half a second to end: ours
+// is a list of its clients without threads, which also live well with fork().
 class Pool {
  public:
-  // `socket_limit`: how long one command may be silent. invalid: the URI, without its text.
+  // Resolves names (mongodb+srv), does not connect. `socket_limit`: how long one command may be
+  // silent. invalid: the URI, without its text.
   static Result<std::unique_ptr<Pool>> open(const Secret& uri, Millis socket_limit);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  mongoc_client_t* borrow() { return mongoc_client_pool_pop(pool_); }
-  void give_back(mongoc_client_t* client) { mongoc_client_pool_push(pool_, client); }
+  mongoc_client_t* borrow();
+  void give_back(mongoc_client_t* client);
   // The database in the URI; may be empty.
   const std::string& database() const { return database_; }
   std::string masked(std::string_view text) const { return masker_.mask(text); }
@@ -34,7 +38,11 @@ class Pool {
 
  private:
   Pool() = default;
-  mongoc_client_pool_t* pool_ = nullptr;
+  mongoc_client_t* connect() const;
+
+  mongoc_uri_t* uri_ = nullptr;
+  std::mutex lock_;
+  std::vector<mongoc_client_t*> idle_;
   std::string database_;
   Masker masker_;
   std::atomic<std::uint64_t> seen_ = 0;
@@ -97,5 +105,8 @@ Status drain(const Lease& lease, mongoc_cursor_t* cursor, const DocumentSink& si
 // The documents with these ids, in groups; `options` as for a find.
 Status fetch_ids(const Lease& lease, const Namespace& ns, const std::vector<Bson>& ids,
                  const Document& options, const DocumentSink& sink);
+
+// The finished indexes in name order; none when there is no such collection.
+Result<std::vector<Bson>> list_indexes(const Lease& lease, const Namespace& ns);
 
 }  // namespace belay::database

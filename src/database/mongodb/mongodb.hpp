@@ -54,6 +54,13 @@ class Mongodb final : public Database {
   Status drop_equal(const Namespace& ns, const std::vector<Bson>& documents,
                     std::vector<NotInserted>& refused);
 
+  Result<std::vector<ChangeResult>> apply_plainly(const Namespace& ns,
+                                                  const std::vector<Change>& changes, bool unique);
+  Result<std::vector<ChangeResult>> apply_in_transaction(const Namespace& ns,
+                                                         const std::vector<Change>& changes,
+                                                         bool unique);
+  enum class Settled { done, not_done, unclear };
+  Result<Settled> settle(const Namespace& ns, const std::vector<Change>& changes);
   Result<Bson> write_marker(const Lease& lease, bool log);
   void remove_marker(const Lease& lease, const Bson& id);
   // The entries of the last moment before `end`, as digests: they are shown again to the next

@@ -42,6 +42,34 @@ Status find_by_ids(const Lease& lease, const Namespace& ns, const std::vector<Bs
   return drain(lease, cursor.get(), sink, {});
 }
 
+// Everything later relies on the order, and servers exist that keep it for most ids only: looked at
+// while reading, so that a difference is an error here and not a wrong restore point.
+class OrderGuard {
+ public:
+  OrderGuard(const Collection& collection, const DocumentSink& sink)
+      : collection_(collection),
+        sink_(sink),
+        watching_(!collection.capped && !collection.collated) {}
+
+  Status operator()(std::string_view document) {
+    if (!watching_) return sink_(document);
+    TRY_LET(Bson id, id_of(document));
+    if (!last_.empty() && compare_ids(last_, id) >= 0)
+      return fail(Fault::refused, "the server gives " + to_json(id, 120) + " after " +
+                                      to_json(last_, 120) + " in " + collection_.ns.text() +
+                                      ": it does not sort these ids as MongoDB does, and Belay "
+                                      "cannot compare such a collection with a restore point");
+    last_ = std::move(id);
+    return sink_(document);
+  }
+
+ private:
+  const Collection& collection_;
+  const DocumentSink& sink_;
+  bool watching_;
+  Bson last_;
+};
+
 }  // namespace
 
 Status fetch_ids(const Lease& lease, const Namespace& ns, const std::vector<Bson>& ids,
@@ -78,7 +106,9 @@ Status Mongodb::scan(const Collection& collection, const std::optional<Bson>& fr
   const auto handle = open_collection(lease, collection.ns);
   const Cursor cursor(
       mongoc_collection_find_with_opts(handle.get(), Document().get(), options.get(), nullptr));
-  return drain(lease, cursor.get(), sink, stop).in("reading " + collection.ns.text());
+  OrderGuard guard(collection, sink);
+  const auto guarded = [&](std::string_view document) { return guard(document); };
+  return drain(lease, cursor.get(), guarded, stop).in("reading " + collection.ns.text());
 }
 
 Status Mongodb::fetch(const Namespace& ns, const std::vector<Bson>& ids, const DocumentSink& sink) {
