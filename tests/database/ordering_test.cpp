@@ -163,9 +163,11 @@ void append_random(bson_t* to, const char* key, int depth, bool strict) {
     case 6: {
       const auto bytes =
           *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::arbitrary<std::uint8_t>());
-      bson_append_binary(
-          to, key, -1, *rc::gen::element(BSON_SUBTYPE_BINARY, BSON_SUBTYPE_UUID, BSON_SUBTYPE_USER),
-          bytes.data(), static_cast<std::uint32_t>(bytes.size()));
+      const auto subtype =
+          strict ? *rc::gen::element(BSON_SUBTYPE_BINARY, BSON_SUBTYPE_UUID, BSON_SUBTYPE_USER)
+                 : BSON_SUBTYPE_USER;
+      bson_append_binary(to, key, -1, subtype, bytes.data(),
+                         static_cast<std::uint32_t>(bytes.size()));
       break;
     }
     case 7: bson_append_bool(to, key, -1, small > 0); break;
