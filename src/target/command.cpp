@@ -64,6 +64,10 @@ class CommandTarget final : public Target {
   Status remove(const Version& version) override;
   Result<std::string> logs(const Version& version, std::size_t bytes) override;
   Result<std::vector<Version>> versions(const std::string& service) override;
+  Result<Path> folder(const Version& version) override {
+    TRY(check_version(version));
+    return files(version).work_folder();
+  }
   bool behind_proxy() const override { return false; }
 
  private:

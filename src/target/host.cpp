@@ -115,6 +115,7 @@ class Host final : public Target {
   Status remove(const Version& version) override;
   Result<std::string> logs(const Version& version, std::size_t bytes) override;
   Result<std::vector<Version>> versions(const std::string& service) override;
+  Result<Path> folder(const Version& version) override;
   bool behind_proxy() const override { return true; }
   Status revive() override;
 
@@ -335,6 +336,11 @@ Result<std::vector<Version>> Host::versions(const std::string& service) {
   std::sort(found.begin(), found.end(),
             [](const Version& a, const Version& b) { return a.release < b.release; });
   return found;
+}
+
+Result<Path> Host::folder(const Version& version) {
+  TRY(check_version(version));
+  return files(version).work_folder();
 }
 
 Status Host::revive() {

@@ -129,6 +129,11 @@ Result<Json> VersionFiles::record() const {
   return parse_json(*text).in((folder_ / "version.json").string());
 }
 
+Result<Path> VersionFiles::work_folder() const {
+  TRY_LET(const Json kept, record());
+  return (tree() / kept.value("folder", ".")).lexically_normal();
+}
+
 Status VersionFiles::clear() const {
   TRY(remove_tree(tree()));
   return remove_tree(folder_ / "building");

@@ -25,6 +25,8 @@ class VersionFiles {
   bool begun() const;
   // missing when it is not prepared.
   Result<Json> record() const;
+  // The service's part of the tree.
+  Result<Path> work_folder() const;
   // Takes the source, builds it under `key`, and writes `record` last. A failed build leaves the
   // log only. cancelled: the build goes on, and the same key adopts it.
   Status prepare(const Artifact& artifact, const std::string& key, const std::string& build,

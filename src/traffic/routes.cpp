@@ -76,14 +76,27 @@ Result<Address> parse_address(const std::string& listen) {
 
 Status check_routes(const std::vector<Route>& routes) {
   std::set<std::string> services;
-  std::set<std::string> listens;
+  std::map<std::string, const Route*> listens;
+  std::set<std::string> domains;
   for (const auto& route : routes) {
     TRY(check_route(route));
     if (!services.insert(route.service).second) {
       return fail(Fault::invalid, "the service " + route.service + " has two routes");
     }
-    if (!listens.insert(route.listen).second) {
-      return fail(Fault::invalid, route.listen + " is asked for by two services");
+    const auto [found, first] = listens.emplace(route.listen, &route);
+    if (!first && (route.domains.empty() || found->second->domains.empty())) {
+      return fail(Fault::invalid, fmt::format("{} and {} both want {}; give each its `domains:`",
+                                              found->second->service, route.service, route.listen));
+    }
+    if (!first && route.certificate.empty() != found->second->certificate.empty()) {
+      return fail(Fault::invalid,
+                  fmt::format("{} and {} share {}; both need a certificate, or none",
+                              found->second->service, route.service, route.listen));
+    }
+    for (const auto& domain : route.domains) {
+      if (!domains.insert(route.listen + " " + domain).second) {
+        return fail(Fault::invalid, fmt::format("{} stands twice at {}", domain, route.listen));
+      }
     }
   }
   return {};

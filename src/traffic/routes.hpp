@@ -14,8 +14,9 @@ struct Address {
 // "127.0.0.1:8080", ":443", "[::1]:8080".
 Result<Address> parse_address(const std::string& listen);
 
-// invalid: a name, address or certificate that cannot be written safely, or a service or an
-// address that stands there twice. All names are checked: they end up in a configuration file.
+// invalid: a name, address or certificate that cannot be written safely, or a service that stands
+// there twice. Several services share an address by their domains. All names are checked: they end
+// up in a configuration file.
 Status check_routes(const std::vector<Route>& routes);
 
 }  // namespace belay::traffic

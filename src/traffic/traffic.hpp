@@ -18,9 +18,9 @@ namespace belay::traffic {
 
 struct Route {
   std::string service;
-  std::string listen;                  // "127.0.0.1:8080"
+  std::string listen;  // "127.0.0.1:8080"
   std::vector<std::string> domains = {};
-  std::string certificate = {};        // PEM; empty: plain HTTP
+  std::string certificate = {};  // PEM; empty: plain HTTP
   bool operator==(const Route&) const = default;
 };
 
@@ -31,12 +31,12 @@ struct Backend {
 };
 
 struct RouteState {
-  std::optional<Backend> active;       // who gets new requests
-  std::vector<Backend> draining;       // still finishing old ones
-  int in_flight = 0;                   // requests at the servers now
-  int waiting = 0;                     // requests held at the fence now
+  std::optional<Backend> active;  // who gets new requests
+  std::vector<Backend> draining;  // still finishing old ones
+  int in_flight = 0;              // requests at the servers now
+  int waiting = 0;                // requests held at the fence now
   bool held = false;
-  struct Counters {                    // since the proxy started
+  struct Counters {  // since the proxy started
     std::uint64_t requests = 0, errors_5xx = 0, refused = 0;
   } counters;
 };
@@ -53,7 +53,8 @@ class Traffic {
   virtual Status shift(const std::string& service, const Backend& to) = 0;
   // Nobody gets requests (503).
   virtual Status clear(const std::string& service) = 0;
-  // Waits until no request is in flight at `release`. timeout: what is left was counted in the text.
+  // Waits until no request is in flight at `release`. timeout: what is left was counted in the
+  // text.
   virtual Status drain(const std::string& service, const std::string& release, Millis limit,
                        std::stop_token stop) = 0;
   // The fence: new requests of these services wait, at most `longest` each, then get 503 with
@@ -71,7 +72,7 @@ class Traffic {
 };
 
 struct HaproxyConfig {
-  Path folder;                         // our configuration, state, socket
+  Path folder;  // our configuration, state, socket
   Path log_folder;
 };
 std::unique_ptr<Traffic> make_haproxy(HaproxyConfig config, Clock& clock);

@@ -195,6 +195,13 @@ Result<std::string> FakeTarget::logs(const Version& version, std::size_t bytes) 
       std::string());
 }
 
+Result<Path> FakeTarget::folder(const Version& version) {
+  std::lock_guard guard(lock_);
+  const Entry* entry = find(version);
+  if (!entry) return not_there(version);
+  return entry->artifact.source / entry->artifact.folder;
+}
+
 Result<std::vector<Version>> FakeTarget::versions(const std::string& service) {
   std::lock_guard guard(lock_);
   std::vector<Version> found;

@@ -46,6 +46,7 @@ class FakeTarget final : public target::Target {
   Status remove(const target::Version& version) override;
   Result<std::string> logs(const target::Version& version, std::size_t bytes) override;
   Result<std::vector<target::Version>> versions(const std::string& service) override;
+  Result<Path> folder(const target::Version& version) override;
   bool behind_proxy() const override { return behind_proxy_; }
 
  private:
