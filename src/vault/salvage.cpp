@@ -50,6 +50,32 @@ Result<T> highest(Vault& vault, const std::string& prefix) {
   return most;
 }
 
+using SalvageSink = std::function<Status(const database::Namespace&, const database::Bson&,
+                                         const std::optional<database::Bson>&)>;
+
+Status hand_over(const SalvageIndex& index, const Entry& entry, const SalvageSink& sink) {
+  if (entry.task >= index.tasks.size()) return damaged("an entry belongs to no collection");
+  const auto& task = index.tasks[entry.task];
+  auto id = database::id_of(entry.any());  // time series may have none
+  std::optional<database::Bson> live;
+  if (entry.live) live = database::Bson(*entry.live);
+  return sink(task.live ? task.live->ns : task.wanted->ns, id ? *id : no_id, live);
+}
+
+// Versions that were found after the index was written: each stands after the first one.
+Status read_later(Vault& vault, const SalvageIndex& index, const SalvageSink& sink) {
+  TRY_LET(const auto names, vault.list_sealed(later_stem(index.name)));
+  for (const auto& name : names) {
+    TRY_LET(const auto content, vault.get_sealed(name));
+    for (std::size_t offset = 0;;) {
+      TRY_LET(auto entry, read_entry(content, offset));
+      if (!entry) break;
+      TRY(hand_over(index, *entry, sink));
+    }
+  }
+  return {};
+}
+
 std::string segment_name(const std::string& stem, std::uint64_t number) {
   return fmt::format("{}{:06}", stem, number);
 }
@@ -189,24 +215,17 @@ Result<std::vector<SalvageSummary>> list_salvages(Vault& vault) {
   return found;
 }
 
-Status read_salvage(Vault& vault, const std::string& name,
-                    const std::function<Status(const database::Namespace&, const database::Bson&,
-                                               const std::optional<database::Bson>&)>& sink) {
+Status read_salvage(Vault& vault, const std::string& name, const SalvageSink& sink) {
   TRY_LET(auto index, load_salvage(vault, name));
   for (std::uint32_t number = 0; number < index.tasks.size(); ++number) {
     EntryReader entries(vault, index, number);
-    const auto& task = index.tasks[number];
-    const auto& ns = task.live ? task.live->ns : task.wanted->ns;
     while (true) {
       TRY_LET(auto entry, entries.next());
       if (!entry) break;
-      auto id = database::id_of(entry->any());  // time series may have none
-      std::optional<database::Bson> live;
-      if (entry->live) live = database::Bson(*entry->live);
-      TRY(sink(ns, id ? *id : no_id, live));
+      TRY(hand_over(index, *entry, sink));
     }
   }
-  return {};
+  return read_later(vault, index, sink);
 }
 
 }  // namespace belay::vault
