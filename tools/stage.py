@@ -140,9 +140,14 @@ class Stage:
         first = self.start("database", arguments)
         wait_until(lambda: listens(self.database_port), 20, "the database server starts")
         client = pymongo.MongoClient("127.0.0.1", self.database_port, directConnection=True)
-        for name, role in (("admin", "root"), ("shop_app", "readWrite"), ("shop_migrator", "dbOwner")):
-            client.admin.command("createUser", name, pwd=self.passwords[name],
-                                 roles=[{"role": role, "db": "admin" if role == "root" else "shop"}])
+        # Belay works as the application's user: it needs its own small database for markers, the
+        # change log, and the right to change collections' options when data goes back.
+        app = [{"role": "readWrite", "db": "shop"}, {"role": "dbAdmin", "db": "shop"},
+               {"role": "dbOwner", "db": "belay"}, {"role": "read", "db": "local"},
+               {"role": "clusterMonitor", "db": "admin"}]
+        for name, roles in (("admin", [{"role": "root", "db": "admin"}]), ("shop_app", app),
+                            ("shop_migrator", [{"role": "dbOwner", "db": "shop"}])):
+            client.admin.command("createUser", name, pwd=self.passwords[name], roles=roles)
         client.close()
         self.finish(first)
         self.server = self.start("database", [*arguments, "--auth"])

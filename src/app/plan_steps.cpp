@@ -126,8 +126,15 @@ Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Id
     for (const auto& needed : parts.release->service(name)->needs) {
       if (std::find(services.begin(), services.end(), needed) != services.end()) before.push_back("start:" + needed);
     }
-    Step step{"start:" + name, "start", name + ", beside the live one", std::move(before)};
+    // The first release has nothing to stand beside: what is ready is reached at once, because the
+    // services that need it ask for it at its address.
+    const bool first = changes && plan.live.empty();
+    Step step{"start:" + name, "start", name + (first ? ", at its address at once" : ", beside the live one"),
+              std::move(before)};
     step.args = {{"service", name}, {"release", "new"}};
+    if (first) step.args["open"] = true;
+    // Old code may not bear the new data: that it listens is enough until the data is back.
+    if (!changes) step.args["listening"] = true;
     step.changes = changes;
     step.undo = changes ? "stop it" : "";
     plan.steps.push_back(std::move(step));
@@ -196,7 +203,7 @@ void add_back_to_live(Plan& plan, const Ids& services) {
   Ids reversed(services.rbegin(), services.rend());
   for (const auto& name : reversed) {
     back(plan, "back:start:" + name, "start", name + " of " + plan.live + " is ready",
-         {{"service", name}, {"release", "live"}}, {"switch"});
+         {{"service", name}, {"release", "live"}, {"listening", true}}, {"switch"});
   }
   back(plan, "back:switch", "switch", "all traffic to " + plan.live,
        {{"release", "live"}, {"reverse", true}, {"back", true}}, {"switch"});
@@ -215,7 +222,7 @@ void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
          "(rollback.database: ask): belay resume RUN --rewind, or belay resume RUN --keep-data",
          Json::object(), {"migrate"});
   }
-  if (shape.proxied && ask) back(plan, "back:hold", "hold", "new requests wait", only, {"migrate"});
+  if (shape.proxied && ask && !plan.live.empty()) back(plan, "back:hold", "hold", "new requests wait", only, {"migrate"});
   Json args{{"point", "rp-{run}"}, {"only_if_rewinding", ask}};
   back(plan, "back:rewind", "rewind", "data as of the restore point", std::move(args), {"migrate"});
 }
@@ -224,23 +231,26 @@ void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   const bool data = shape.migrates && shape.restore_point &&
                     parts.env->rollback.database != pipeline::DataReturn::never;
   const bool at_once = data && parts.env->rollback.database == pipeline::DataReturn::automatic;
-  if (shape.proxied && at_once) back(plan, "back:hold", "hold", "new requests wait", Json::object(), {"migrate"});
+  // Where nothing was live there are no customers to hold.
+  const bool fenced = shape.proxied && !plan.live.empty();
+  if (fenced && at_once) back(plan, "back:hold", "hold", "new requests wait", Json::object(), {"migrate"});
   if (plan.live.empty()) {
-    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}}, {"switch"});
+    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}}, with_prefix("start:", shape.services));
   } else {
     add_back_to_live(plan, shape.services);
   }
   add_data_back(plan, parts, shape);
   back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}}, with_prefix("start:", shape.services));
-  if (!plan.live.empty()) {
-    back(plan, "back:check", "check", "the checks on " + plan.live, {{"release", "live"}, {"unseen", true}},
-         shape.migrates ? Ids{"switch", "migrate"} : Ids{"switch"});
-  }
-  if (shape.proxied && (data || shape.fence)) {
+  if (fenced || shape.fence) {
     Ids undoes;
-    if (data) undoes.push_back("migrate");
+    if (data && fenced) undoes.push_back("migrate");
     if (shape.fence) undoes.push_back("hold");
     back(plan, "back:lift", "lift", "the fence is lifted", {{"hold", "back:hold"}}, std::move(undoes));
+  }
+  // After the fence: services ask each other at their addresses, which the fence holds.
+  if (!plan.live.empty()) {
+    back(plan, "back:check", "check", "the checks on " + plan.live, {{"release", "live"}},
+         shape.migrates ? Ids{"switch", "migrate"} : Ids{"switch"});
   }
   back(plan, "back:announce", "announce", "tell people", {{"event", "rolled_back"}}, {});
 }
@@ -282,12 +292,12 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
     point.args = {{"kind", "safety"}};
     plan.steps.push_back(std::move(point));
   }
+  if (data.any() && proxied) after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
   if (!plan.facts.contains("skip_checks") && !services.empty() && !plan.release.empty()) {
     Step check{"check", "check", "the checks on " + plan.release};
-    check.args = {{"release", "new"}, {"unseen", data.any() && proxied}};
+    check.args = {{"release", "new"}};
     after = then(plan.steps, std::move(check), after);
   }
-  if (data.any() && proxied) after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
   Step announce{"announce", "announce", "tell people"};
   announce.args = {{"event", "rolled_back"}};
   then(plan.steps, std::move(announce), after);

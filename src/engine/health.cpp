@@ -61,7 +61,9 @@ probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::ui
   around.resolve = [port](const std::string&) -> Result<probe::Place> {
     return probe::Place{fmt::format("http://127.0.0.1:{}", port), {}};
   };
-  return probe::take_sample(*site.prober, *site.clock, *service.check, around, stop);
+  pipeline::Check check = *service.check;
+  check.service = service.name;
+  return probe::take_sample(*site.prober, *site.clock, check, around, stop);
 }
 
 void keep_report(const Site& site, const StepContext& context, const probe::HealthReport& report) {

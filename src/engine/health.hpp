@@ -5,7 +5,7 @@
 
 #include "engine/site.hpp"
 #include "engine/step.hpp"
-#include "probe/health.hpp"
+#include "probe/probe.hpp"
 
 namespace belay::engine {
 

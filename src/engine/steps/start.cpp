@@ -30,6 +30,10 @@ class Start final : public StepKind {
       return fail(ready.error().fault,
                   ready.error().message() + (log && !log->empty() ? "\n" + *log : std::string()));
     }
+    if (context.step.args.value("open", false) && site_.proxied(version.service)) {
+      TRY(site_.traffic->install(site_.routes()));
+      TRY(site_.traffic->shift(version.service, {version.release, started.port}));
+    }
     return Json{{"port", started.port}, {"summary", fmt::format("{} ready on port {}", version.service, started.port)}};
   }
 
@@ -37,6 +41,8 @@ class Start final : public StepKind {
   Status wait_until_ready(const target::Version& version, const target::VersionStatus& started,
                           const StepContext& context) {
     const auto& service = site_.service(version.release, version.service);
+    auto asked = service;
+    if (context.step.args.value("listening", false)) asked.check.reset();
     const auto deadline = site_.clock->steady() + readiness_limit;
     int in_a_row = 0;
     std::string last = "no answer yet";
@@ -45,10 +51,10 @@ class Start final : public StepKind {
       if (status.phase == target::Phase::failed) {
         return fail(Fault::refused, fmt::format("{} {} went down while starting: {}", version.service, version.release, status.text));
       }
-      const auto sample = ready_sample(site_, service, started.port, context.stop);
+      const auto sample = ready_sample(site_, asked, started.port, context.stop);
       last = sample.text;
       in_a_row = sample.good ? in_a_row + 1 : 0;
-      const auto rise = service.check ? std::max(1, service.check->rise) : 1;
+      const auto rise = asked.check ? std::max(1, asked.check->rise) : 1;
       if (in_a_row >= rise) return {};
       if (!site_.clock->sleep(Millis(in_a_row > 0 ? 100 : 200), context.stop)) return fail(Fault::cancelled, "stopped");
     }

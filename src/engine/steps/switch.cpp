@@ -52,6 +52,7 @@ class Switch final : public StepKind {
   }
 
   Result<Json> to_nothing() {
+    if (site_.traffic != nullptr) TRY(site_.traffic->install(site_.routes()));
     for (const auto& name : site_.proxied_services()) TRY(site_.traffic->clear(name));
     return Json{{"release", ""}};
   }
