@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The promises of database.hpp on a real server: a replica set, and a standalone.
+#include <atomic>
+#include <thread>
+
 #include "tests/database/support.hpp"
 
 namespace belay::database::testing {
@@ -285,6 +288,37 @@ TEST_P(DatabaseContract, DocumentsOfExactlySixteenMebibytesGoThere) {
   ASSERT_OK(too_large);
   ASSERT_EQ(too_large->size(), 1U);
   EXPECT_NE(too_large->front().reason.find("16 MiB"), std::string::npos);
+}
+
+TEST_P(DatabaseContract, TwoThousandCollectionsAreAllListed) {
+  std::vector<std::string> creations;
+  for (int i = 0; i < 2000; ++i)
+    creations.push_back(R"({"create": "c)" + std::to_string(i) + R"("})");
+  ASSERT_OK(server().commands(name_, creations));
+  auto catalogue = database_->catalogue();
+  ASSERT_OK(catalogue);
+  EXPECT_EQ(catalogue->size(), 2000U);
+  for (const auto& one : *catalogue) EXPECT_EQ(one.indexes.size(), 1U) << one.ns.text();
+  EXPECT_TRUE(std::is_sorted(catalogue->begin(), catalogue->end(),
+                             [](const auto& a, const auto& b) { return a.ns < b.ns; }));
+  ASSERT_OK(server().command(name_, R"({"dropDatabase": 1})"));
+}
+
+TEST_P(DatabaseContract, SeveralThreadsUseOneObjectAtOnce) {
+  std::vector<std::thread> threads;
+  std::atomic<int> failures = 0;
+  for (int worker = 0; worker < 4; ++worker)
+    threads.emplace_back([&, worker] {
+      const Namespace mine = ns("w" + std::to_string(worker));
+      for (int i = 0; i < 20; ++i) {
+        auto refused = database_->insert(mine, {bson(R"({"_id": )" + std::to_string(i) + "}")});
+        if (!refused || !refused->empty()) ++failures;
+        auto count = database_->count(mine);
+        if (!count || *count != static_cast<std::uint64_t>(i) + 1) ++failures;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, DatabaseContract,

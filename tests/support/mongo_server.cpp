@@ -208,6 +208,16 @@ Result<std::string> MongoServer::command(const std::string& database,
   return run_json(client.client, database, json);
 }
 
+Status MongoServer::commands(const std::string& database,
+                             const std::vector<std::string>& json) const {
+  const Client client(uri("admin"));
+  for (const auto& one : json) {
+    auto reply = run_json(client.client, database, one);
+    if (!reply) return std::move(reply).error();
+  }
+  return {};
+}
+
 Status MongoServer::insert(const std::string& database, const std::string& collection,
                            const std::vector<std::string>& json) const {
   std::vector<std::string> documents;

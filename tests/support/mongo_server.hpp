@@ -39,6 +39,8 @@ class MongoServer {
 
   // A command in Extended JSON; the reply in relaxed Extended JSON (of any length).
   Result<std::string> command(const std::string& database, const std::string& json) const;
+  // Many commands over one connection; the first failure ends it.
+  Status commands(const std::string& database, const std::vector<std::string>& json) const;
   // Documents in Extended JSON, `_id` included; unvalidated.
   Status insert(const std::string& database, const std::string& collection,
                 const std::vector<std::string>& json) const;
