@@ -25,7 +25,7 @@ class TargetSubject {
 };
 using MakeTarget = std::unique_ptr<TargetSubject> (*)();
 
-class TargetContract : public testing::TestWithParam<MakeTarget> {
+class TargetContract : public ::testing::TestWithParam<MakeTarget> {
  protected:
   void SetUp() override { subject_ = GetParam()(); }
   target::Target& target() { return subject_->target(); }

@@ -22,7 +22,7 @@ class TrafficSubject {
 };
 using MakeTraffic = std::unique_ptr<TrafficSubject> (*)();
 
-class TrafficContract : public testing::TestWithParam<MakeTraffic> {
+class TrafficContract : public ::testing::TestWithParam<MakeTraffic> {
  protected:
   void SetUp() override { subject_ = GetParam()(); }
   void TearDown() override {

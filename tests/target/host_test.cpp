@@ -25,7 +25,7 @@ std::unique_ptr<TargetSubject> host() {
 INSTANTIATE_TEST_SUITE_P(Host, TargetContract, testing::Values(&host));
 INSTANTIATE_TEST_SUITE_P(Host, HostContract, testing::Values(&host));
 
-class Host : public testing::Test {
+class Host : public ::testing::Test {
  protected:
   target::Target& target() { return subject.target(); }
   target::VersionStatus status(const Version& version) {

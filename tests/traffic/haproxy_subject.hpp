@@ -42,7 +42,7 @@ class WebServer {
       : port_(free_port()) {
     pid_ = ::fork();
     if (pid_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);   // a test that breaks leaves nothing behind
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that breaks leaves nothing behind
       ::setenv("BELAY_RELEASE", release.c_str(), 1);
       ::setenv("PORT", std::to_string(port_).c_str(), 1);
       for (const auto& [name, value] : more) ::setenv(name.c_str(), value.c_str(), 1);

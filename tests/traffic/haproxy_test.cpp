@@ -15,7 +15,7 @@ std::unique_ptr<TrafficSubject> proxy() {
 }
 INSTANTIATE_TEST_SUITE_P(Haproxy, TrafficContract, testing::Values(&proxy));
 
-class Haproxy : public testing::Test {
+class Haproxy : public ::testing::Test {
  protected:
   traffic::Traffic& traffic() { return subject.traffic(); }
   void install() {
