@@ -9,20 +9,25 @@ namespace belay::vault {
 
 struct BackupRequest {
   std::string name, kind, project, environment, run, journal_head;
-  bool fenced = false;                  // the caller holds all writers off
+  bool fenced = false;  // the caller holds all writers off
   int rounds_limit = 20;
-  std::uint64_t small_round = 5000;     // touched ids that end the rounds
+  std::uint64_t small_round = 5000;  // touched ids that end the rounds
 };
 
 // The point is committed and read back (every block decrypted and counted) before it returns. On
 // failure there is no point of that name. Taking the same name again: the point that is there.
-Result<Point> take_restore_point(database::Database& database, Vault& vault, const BackupRequest& request,
-                                 Clock& clock, const OnProgress& progress, std::stop_token stop);
+Result<Point> take_restore_point(database::Database& database, Vault& vault,
+                                 const BackupRequest& request, Clock& clock,
+                                 const OnProgress& progress, std::stop_token stop);
 
 struct RestoreReport {
   std::uint64_t documents = 0, collections = 0, indexes = 0;
-  struct Lost { database::Namespace ns; database::Bson id; std::string reason; };
-  std::vector<Lost> not_restored;       // at most 1,000 kept
+  struct Lost {
+    database::Namespace ns;
+    database::Bson id;
+    std::string reason;
+  };
+  std::vector<Lost> not_restored;  // at most 1,000 kept
   std::uint64_t not_restored_count = 0;
   bool complete() const { return not_restored_count == 0; }
 };

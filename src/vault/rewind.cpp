@@ -72,6 +72,8 @@ Result<Salvaged> salvage(Database& database, Vault& vault, Goal& goal, const Rew
 }
 
 Status walk(Way& way) {
+  // What the process before us wrote is read only when a majority has it.
+  if (way.resumed) TRY(way.database.barrier());
   TRY(clear_the_way(way).in("making room"));
   TRY(bring_documents(way).in("putting documents back"));
   TRY(put_facts_back(way).in("putting options and indexes back"));

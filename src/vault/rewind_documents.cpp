@@ -66,17 +66,19 @@ class Batch {
   }
 
  private:
+  // Until nothing is missing. What a write reports as done is not read again here: it is read
+  // back when all is written.
   Status converge() {
     std::string reason = "unknown";
     bool look = !fresh_;
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < rounds; ++round, look = true) {
       TRY_LET(auto changes, what_is_missing(look));
       if (changes.empty()) return {};
-      auto written = write(changes, reason);
-      if (!written && written.error().effect != Effect::unknown) return written;
-      if (!written) reason = written.error().text;
-      if (written && !look && reason == "unknown") return {};  // all inserted
-      look = true;
+      auto all_done = write(changes, reason);
+      if (all_done && *all_done && !halfway_) return {};
+      if (all_done) continue;
+      if (all_done.error().effect != Effect::unknown) return std::move(all_done).error();
+      reason = all_done.error().text;
     }
     return fail(Fault::conflict,
                 fmt::format("{}: documents could not be changed after {} tries ({}); hold all "
@@ -92,13 +94,14 @@ class Batch {
       TRY_LET(present, Present::fetch(way_.database, task_.wanted->ns, ids));
     }
     std::vector<Change> changes;
+    halfway_ = false;
     for (const auto& wish : wishes_) {
       const auto* now = present.look_up(wish.id);
-      if (auto change = step(wish, now))
-        changes.push_back(std::move(*change));
-      else
-        continue;
+      auto change = step(wish, now);
+      if (!change) continue;
+      halfway_ = halfway_ || (!removing_ && wish.wanted && !change->wanted);
       if (now && wish.salvaged != *now) TRY(later_.add(number_, *now, wish.wanted));
+      changes.push_back(std::move(*change));
     }
     TRY(later_.flush());
     return changes;
@@ -122,28 +125,33 @@ class Batch {
     return change;
   }
 
-  Status write(const std::vector<Change>& changes, std::string& reason) {
+  // Whether all of them are done.
+  Result<bool> write(const std::vector<Change>& changes, std::string& reason) {
     const bool only_new =
         std::none_of(changes.begin(), changes.end(), [](const Change& c) { return c.expected; });
     if (only_new && task_.how != How::change) return insert(changes, reason);
     TRY_LET(auto results, way_.database.apply(task_.wanted->ns, changes));
-    for (const auto& result : results)
+    bool all = true;
+    for (const auto& result : results) {
+      all = all && result.applied;
       if (!result.applied && !result.reason.empty()) reason = result.reason;
-    return {};
+    }
+    return all;
   }
 
-  Status insert(const std::vector<Change>& changes, std::string& reason) {
+  Result<bool> insert(const std::vector<Change>& changes, std::string& reason) {
     std::vector<Bson> documents;
     for (const auto& change : changes) documents.push_back(*change.wanted);
     TRY_LET(auto refused, way_.database.insert(task_.wanted->ns, documents));
     if (!refused.empty()) reason = refused.front().reason;
-    return {};
+    return refused.empty();
   }
 
   Way& way_;
   std::uint32_t number_;
   const Task& task_;
   bool removing_, fresh_, unique_;
+  bool halfway_ = false;  // something was removed that the next round inserts
   LaterVersions later_;
   std::vector<Wish> wishes_;
   std::size_t bytes_ = 0;
