@@ -76,7 +76,7 @@ class CommandTarget final : public Target {
   }
   VersionFiles files(const Version& version) const {
     Path log = config_.folder / version.service / (version.release + ".prepare.log");
-    return VersionFiles(version, folder_of(version), std::move(log));
+    return VersionFiles(version, config_.folder, folder_of(version), std::move(log));
   }
   Path live_file(const Version& version) const {
     return config_.folder / version.service / ".live";

@@ -127,7 +127,8 @@ class Host final : public Target {
     return config_.folder / "services" / name_of(version);
   }
   VersionFiles files(const Version& version) const {
-    return VersionFiles(version, config_.folder / "releases" / version.release / version.service,
+    return VersionFiles(version, config_.folder,
+                        config_.folder / "releases" / version.release / version.service,
                         config_.log_folder / (name_of(version) + ".build.log"));
   }
   Supervised supervised(const std::string& name) const {
@@ -154,9 +155,6 @@ Status Host::prepare(const Version& version, const Artifact& artifact, const std
   if (artifact.run.empty()) {
     return fail(Fault::invalid, version.service + " has no `run:`, so nothing could be started");
   }
-  // A service's own user must be able to pass through.
-  TRY(make_folder(config_.folder / "releases" / version.release,
-                  artifact.user.empty() ? 0700 : 0711));
   const Json record{{"folder", artifact.folder},
                     {"run", artifact.run},
                     {"worker", artifact.worker},

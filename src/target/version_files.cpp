@@ -79,6 +79,34 @@ Status check_version(const Version& version) {
   return {};
 }
 
+Status open_way(const Path& own, const Path& folder, const std::string& user) {
+  if (user.empty()) return {};
+  const passwd* me = ::getpwuid(::geteuid());
+  if (me != nullptr && user == me->pw_name) return {};
+  if (::geteuid() != 0)
+    return fail(Fault::denied, fmt::format("only root can run services as \"{}\"", user));
+  if (::getpwnam(user.c_str()) == nullptr) {
+    return fail(Fault::missing, fmt::format("there is no user \"{}\" on this machine; create it or "
+                                            "change `user:`",
+                                            user));
+  }
+  for (Path at = folder; at.has_relative_path(); at = at.parent_path()) {
+    struct stat now {};
+    if (::stat(at.c_str(), &now) != 0) return errno_error(errno, "cannot look at " + at.string());
+    if ((now.st_mode & S_IXOTH) != 0) continue;
+    const bool ours = at.string().starts_with(own.string());
+    if (!ours) {
+      return fail(Fault::denied,
+                  fmt::format("{} cannot pass through {}; allow it with: chmod o+x {}", user,
+                              at.string(), at.string()));
+    }
+    if (::chmod(at.c_str(), (now.st_mode & 0777) | S_IXOTH) != 0) {
+      return errno_error(errno, "cannot open " + at.string());
+    }
+  }
+  return {};
+}
+
 std::string last_lines(std::string_view text, std::size_t lines) {
   text = trim(text);
   std::size_t at = text.size();
@@ -141,7 +169,8 @@ Status VersionFiles::clear() const {
 
 // A tree without this key is another attempt's: it may be half built, and is thrown away.
 Status VersionFiles::take(const Artifact& artifact, const std::string& key, Children& children) {
-  TRY(make_folder(folder_, artifact.user.empty() ? 0700 : 0711));
+  TRY(make_folder(folder_));
+  TRY(open_way(own_, folder_, artifact.user));
   const auto before = read_file(folder_ / "building");
   const bool ours = before && *before == key && is_there(tree());
   if (ours && !is_there(artifact.source)) return {};

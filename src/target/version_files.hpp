@@ -16,9 +16,12 @@ Status check_version(const Version& version);
 
 class VersionFiles {
  public:
-  // `log`: where the build's output is kept.
-  VersionFiles(Version version, Path folder, Path log)
-      : version_(std::move(version)), folder_(std::move(folder)), log_(std::move(log)) {}
+  // `own`: the target's folder, around `folder`; `log`: where the build's output is kept.
+  VersionFiles(Version version, Path own, Path folder, Path log)
+      : version_(std::move(version)),
+        own_(std::move(own)),
+        folder_(std::move(folder)),
+        log_(std::move(log)) {}
 
   Path tree() const { return folder_ / "tree"; }
   bool prepared() const;
@@ -44,8 +47,13 @@ class VersionFiles {
   Status clear() const;
 
   Version version_;
-  Path folder_, log_;
+  Path own_, folder_, log_;
 };
+
+// Lets `user` reach `folder`: what is ours, from `own` down, is opened for passing through; a
+// folder above that is closed to him is denied by name. denied, too, when only root could become
+// him.
+Status open_way(const Path& own, const Path& folder, const std::string& user);
 
 // The last lines of what a program wrote, for an error's text.
 std::string last_lines(std::string_view text, std::size_t lines);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -67,6 +68,7 @@ class HostSubject final : public TargetSubject {
     }
   }
 
+  void let_others_pass() { ::chmod(scratch_->path().c_str(), 0711); }
   Path folder() const { return scratch_->path() / "host"; }
   Path logs() const { return scratch_->path() / "logs"; }
   std::uint16_t first_port() const { return first_port_; }
@@ -85,6 +87,8 @@ class HostSubject final : public TargetSubject {
   }
   Fd listen_on(std::uint16_t port) {
     Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int on = 1;  // an earlier test's connections may still fade away there
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);

@@ -249,6 +249,38 @@ TEST_F(Host, NamesThatLeaveTheFolderAreRefused) {
   EXPECT_FALSE(target().prepare(v1, artifact, "k", {}, {}));
 }
 
+TEST_F(Host, AServiceRunsAsItsOwnUserOrNotAtAll) {
+  target::Artifact artifact = subject.good();
+  artifact.user = "nobody";
+  artifact.build = "id -un > who_built";
+  subject.let_others_pass();
+  const Status done = target().prepare(v1, artifact, "k1", {}, {});
+  if (::geteuid() != 0) {
+    ASSERT_FALSE(done) << "only root may become somebody else";
+    EXPECT_EQ(done.error().fault, Fault::denied);
+    return;
+  }
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(*read_file(*target().folder(v1) / "who_built"), "nobody\n");
+  started(v1, {{"TOKEN", "t"}});
+  ASSERT_TRUE(becomes(v1, Phase::running)) << status(v1).text;
+  const auto found = listeners(status(v1).port);
+  ASSERT_EQ(found.size(), 1u);
+  struct stat process {};
+  ASSERT_EQ(::stat(("/proc/" + std::to_string(found[0].pid)).c_str(), &process), 0);
+  EXPECT_NE(process.st_uid, 0u);
+  EXPECT_EQ(subject.get(status(v1).port, "/env/TOKEN"), "t");
+}
+
+TEST_F(Host, AFolderThatIsClosedToTheServicesUserIsNamed) {
+  target::Artifact artifact = subject.good();
+  artifact.user = "nobody";
+  const Status done = target().prepare(v1, artifact, "k1", {}, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().fault, Fault::denied);
+  EXPECT_NE(done.error().message().find("nobody"), std::string::npos) << done.error().message();
+}
+
 TEST_F(Host, ManyVersionsStartedAtOnceGetDifferentPorts) {
   for (int n = 0; n < 6; ++n) prepared(subject.good(), {"shop", "p" + std::to_string(n)});
   {
