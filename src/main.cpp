@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cli.hpp"
 
-int main(int argc, char** argv) { return belay::cli::run_command_line(argc, argv); }
+int main(int argc, char** argv) {
+  return belay::cli::run_command_line(argc, argv);
+}

@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string lower_name(std::string text) {
-  for (char& c : text) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::tolower(c)) : '-';
+  for (char& c : text)
+    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::tolower(c)) : '-';
   while (text.starts_with("-")) text.erase(0, 1);
   return text.empty() ? "app" : text;
 }
@@ -29,7 +30,8 @@ std::vector<std::string> env_names(const Path& folder) {
       const auto at = line.find('=');
       const std::string name(trim(std::string_view(line).substr(0, at)));
       const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return std::isupper(static_cast<unsigned char>(c)) != 0 || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '_';
+        return std::isupper(static_cast<unsigned char>(c)) != 0 ||
+               std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '_';
       });
       if (at != std::string::npos && plain) names.insert(name);
     }
@@ -44,18 +46,25 @@ std::optional<FoundService> from_package(const Path& folder) {
   auto json = parse_json(*text);
   if (!json || !json->is_object()) return std::nullopt;
   const Json scripts = json->value("scripts", Json::object());
-  const auto script = [&](const char* name) { return scripts.is_object() && scripts.contains(name); };
+  const auto script = [&](const char* name) {
+    return scripts.is_object() && scripts.contains(name);
+  };
   std::error_code code;
   const bool locked = fs::exists(folder / "package-lock.json", code);
   FoundService service;
   service.from = "package.json";
   service.build = locked ? "npm ci" : "npm install";
-  if (script("build")) service.build += " && npm run build";
-  else if (locked) service.build += " --omit=dev";
+  if (script("build"))
+    service.build += " && npm run build";
+  else if (locked)
+    service.build += " --omit=dev";
   // npm does not hand SIGTERM on: the script's own text is started instead.
-  if (script("start") && scripts["start"].is_string()) service.run = scripts["start"].get<std::string>();
-  else service.run = "node " + json->value("main", std::string("index.js"));
-  if (script("test")) service.test = service.build.substr(0, service.build.find(" --omit")) + " && npm test";
+  if (script("start") && scripts["start"].is_string())
+    service.run = scripts["start"].get<std::string>();
+  else
+    service.run = "node " + json->value("main", std::string("index.js"));
+  if (script("test"))
+    service.test = service.build.substr(0, service.build.find(" --omit")) + " && npm test";
   service.migrates = script("db:migrate");
   return service;
 }
@@ -74,7 +83,9 @@ std::vector<FoundService> from_procfile(const Path& folder) {
     service.worker = service.name != "web";
     if (service.name == "release") continue;
     if (fs::exists(folder / "requirements.txt", code)) {
-      service.build = "python3 -m venv --system-site-packages .venv && .venv/bin/pip install -r requirements.txt";
+      service.build =
+          "python3 -m venv --system-site-packages .venv && .venv/bin/pip install -r "
+          "requirements.txt";
     }
     services.push_back(std::move(service));
   }
@@ -95,7 +106,8 @@ std::string command_of_dockerfile(const Path& folder) {
       continue;
     }
     std::vector<std::string> words;
-    for (const auto& word : *list) words.push_back(word.is_string() ? word.get<std::string>() : word.dump());
+    for (const auto& word : *list)
+      words.push_back(word.is_string() ? word.get<std::string>() : word.dump());
     command = join(words, " ");
   }
   return command;
@@ -104,11 +116,19 @@ std::string command_of_dockerfile(const Path& folder) {
 std::string guess_readiness(const Path& folder) {
   for (const char* path : {"/api/health", "/healthz", "/health"}) {
     std::error_code code;
-    for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, code), end; at != end && !code; at.increment(code)) {
+    for (fs::recursive_directory_iterator
+             at(folder, fs::directory_options::skip_permission_denied, code),
+         end;
+         at != end && !code; at.increment(code)) {
       const auto name = at->path().filename().string();
-      if (name == "node_modules" || name == ".git" || name == ".venv") { at.disable_recursion_pending(); continue; }
+      if (name == "node_modules" || name == ".git" || name == ".venv") {
+        at.disable_recursion_pending();
+        continue;
+      }
       const auto ending = at->path().extension();
-      if (ending != ".js" && ending != ".mjs" && ending != ".ts" && ending != ".py" && ending != ".rb") continue;
+      if (ending != ".js" && ending != ".mjs" && ending != ".ts" && ending != ".py" &&
+          ending != ".rb")
+        continue;
       auto text = read_file(at->path(), 1 << 20);
       if (text && text->find(path) != std::string::npos) return path;
     }
@@ -131,7 +151,8 @@ void take_in(Found& found, const Path& folder, const std::string& name, const st
       one.run = command;
       one.from = "Dockerfile";
       here.push_back(one);
-      found.notes.push_back(path + "/Dockerfile is not built: its CMD is run on the host; check `build:`");
+      found.notes.push_back(path +
+                            "/Dockerfile is not built: its CMD is run on the host; check `build:`");
     }
   }
   for (auto& service : here) {
@@ -148,28 +169,49 @@ std::string quoted(const std::string& text) {
 }
 
 std::string service_lines(const FoundService& service) {
-  std::string out = fmt::format("  {}:                              # from {}\n    path: {}\n", service.name, service.from, service.path);
+  std::string out = fmt::format("  {}:                              # from {}\n    path: {}\n",
+                                service.name, service.from, service.path);
   if (!service.build.empty()) out += fmt::format("    build: {}\n", quoted(service.build));
-  out += fmt::format("    run: {}{}\n", quoted(service.run), service.worker ? "" : "   # started with HOST and PORT set");
-  if (service.worker) out += "    kind: worker\n";
-  else out += fmt::format("    check: {{ path: {} }}              # readiness of a new version\n", service.readiness);
+  out += fmt::format("    run: {}{}\n", quoted(service.run),
+                     service.worker ? "" : "   # started with HOST and PORT set");
+  if (service.worker)
+    out += "    kind: worker\n";
+  else
+    out += fmt::format("    check: {{ path: {} }}              # readiness of a new version\n",
+                       service.readiness);
   if (!service.env_names.empty()) {
-    out += "    env:                             # names found in .env files; values stay outside of this file\n";
-    for (const auto& name : service.env_names) out += fmt::format("      {}: ${{{}}}\n", name, name);
+    out +=
+        "    env:                             # names found in .env files; values stay outside of "
+        "this file\n";
+    for (const auto& name : service.env_names)
+      out += fmt::format("      {}: ${{{}}}\n", name, name);
   }
   return out;
 }
 
 std::string checks(const Found& found) {
-  const auto web = std::find_if(found.services.begin(), found.services.end(), [](const auto& s) { return !s.worker; });
+  const auto web = std::find_if(found.services.begin(), found.services.end(),
+                                [](const auto& s) { return !s.worker; });
   if (web == found.services.end()) return "      - { name: Database, database: ping }\n";
-  const auto front = std::find_if(found.services.rbegin(), found.services.rend(), [](const auto& s) { return !s.worker; });
-  std::string out = fmt::format("      - {{ name: API health, service: {}, path: {}, rise: 2, fall: 3 }}\n", web->name, web->readiness);
+  const auto front = std::find_if(found.services.rbegin(), found.services.rend(),
+                                  [](const auto& s) { return !s.worker; });
+  std::string out =
+      fmt::format("      - {{ name: API health, service: {}, path: {}, rise: 2, fall: 3 }}\n",
+                  web->name, web->readiness);
   out += "      - { name: Database, database: ping }\n";
-  out += fmt::format("      # - {{ name: Sign-in, service: {}, path: /api/sign-in, method: POST, status: 401 }}   # nobody's password: refused\n", web->name);
-  out += fmt::format("      - {{ name: Critical endpoints, service: {}, path: {} }}   # put the page here that must never break\n", web->name, web->readiness);
-  out += fmt::format("      - {{ name: Response time, service: {}, path: {}, latency: p95 < 2s over 20 }}\n", web->name, web->readiness);
-  out += fmt::format("      - {{ name: Frontend, service: {}, path: {} }}\n", front->name, front->readiness);
+  out += fmt::format(
+      "      # - {{ name: Sign-in, service: {}, path: /api/sign-in, method: POST, status: 401 }}   "
+      "# nobody's password: refused\n",
+      web->name);
+  out += fmt::format(
+      "      - {{ name: Critical endpoints, service: {}, path: {} }}   # put the page here that "
+      "must never break\n",
+      web->name, web->readiness);
+  out += fmt::format(
+      "      - {{ name: Response time, service: {}, path: {}, latency: p95 < 2s over 20 }}\n",
+      web->name, web->readiness);
+  out += fmt::format("      - {{ name: Frontend, service: {}, path: {} }}\n", front->name,
+                     front->readiness);
   out += "      # - { name: Certificate, tls: shop.example.org:443, days: 14, severity: warn }\n";
   return out;
 }
@@ -183,45 +225,62 @@ Result<Found> inspect(const Path& folder) {
   std::vector<Path> parts;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     const auto name = entry.path().filename().string();
-    if (entry.is_directory(code) && !name.starts_with(".") && name != "node_modules") parts.push_back(entry.path());
+    if (entry.is_directory(code) && !name.starts_with(".") && name != "node_modules")
+      parts.push_back(entry.path());
   }
   if (code) return errno_error(code.value(), "cannot read " + folder.string());
   std::sort(parts.begin(), parts.end());
   take_in(found, folder, found.project, ".");
   if (found.services.empty()) {
-    for (const auto& part : parts) take_in(found, part, lower_name(part.filename().string()), part.filename().string());
+    for (const auto& part : parts)
+      take_in(found, part, lower_name(part.filename().string()), part.filename().string());
   }
   if (found.services.empty()) {
-    found.notes.push_back("no package.json, Procfile or Dockerfile was found here or one folder below: "
-                          "only the database's part is written");
+    found.notes.push_back(
+        "no package.json, Procfile or Dockerfile was found here or one folder below: "
+        "only the database's part is written");
   }
   return found;
 }
 
 std::string starting_file(const Found& found) {
-  std::string out = "# Written by belay init from what it found; every key is explained in the project's examples/belay.yaml.\n"
-                    "project: " + found.project + "\n";
+  std::string out =
+      "# Written by belay init from what it found; every key is explained in the project's "
+      "examples/belay.yaml.\n"
+      "project: " +
+      found.project + "\n";
   for (const auto& note : found.notes) out += "# note: " + note + "\n";
   if (!found.services.empty()) out += "services:\n";
   for (const auto& service : found.services) out += service_lines(service);
   for (const auto& service : found.services) {
     if (service.test.empty()) continue;
-    out += fmt::format("test: {{ run: {}, in: {} }}   # in a fresh copy of the release, before the approvals\n", quoted(service.test), service.path);
+    out += fmt::format(
+        "test: {{ run: {}, in: {} }}   # in a fresh copy of the release, before the approvals\n",
+        quoted(service.test), service.path);
     break;
   }
-  out += "database:\n  uri: ${MONGODB_URI}                  # given in the environment, never written here\n";
+  out +=
+      "database:\n  uri: ${MONGODB_URI}                  # given in the environment, never written "
+      "here\n";
   for (const auto& service : found.services) {
-    if (service.migrates) out += fmt::format("  migrate: {{ run: npm run db:migrate, in: {} }}\n", service.name);
+    if (service.migrates)
+      out += fmt::format("  migrate: {{ run: npm run db:migrate, in: {} }}\n", service.name);
   }
-  out += "# vault: { store: file:/srv/backup/vault, key: ${BELAY_VAULT_KEY} }   # better on another disk than the database\n";
+  out +=
+      "# vault: { store: file:/srv/backup/vault, key: ${BELAY_VAULT_KEY} }   # better on another "
+      "disk than the database\n";
   if (found.services.empty()) return out;
-  out += "# people: { amina: { keys: [ssh-ed25519 AAAA...] }, leo: { keys: [ssh-ed25519 AAAA...] } }\n"
-         "environments:\n  production:\n    tag: prod\n"
-         "    # approvals: { required: 2, reviewers: [amina, leo], wait: 5m }\n    services:\n";
+  out +=
+      "# people: { amina: { keys: [ssh-ed25519 AAAA...] }, leo: { keys: [ssh-ed25519 AAAA...] } }\n"
+      "environments:\n  production:\n    tag: prod\n"
+      "    # approvals: { required: 2, reviewers: [amina, leo], wait: 5m }\n    services:\n";
   int port = 8080;
   for (const auto& service : found.services) {
-    if (service.worker) out += fmt::format("      {}: {{ target: host }}\n", service.name);
-    else out += fmt::format("      {}: {{ target: host, listen: 127.0.0.1:{} }}\n", service.name, port++);
+    if (service.worker)
+      out += fmt::format("      {}: {{ target: host }}\n", service.name);
+    else
+      out +=
+          fmt::format("      {}: {{ target: host, listen: 127.0.0.1:{} }}\n", service.name, port++);
   }
   out += "    strategy: blue_green\n    checks:\n" + checks(found);
   out += "    watch: 60s\n    rollback: { auto: [checks], database: ask, keep_warm: 30m }\n";

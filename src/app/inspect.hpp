@@ -10,10 +10,10 @@
 namespace belay::app {
 
 struct FoundService {
-  std::string name, path;              // "backend", "backend"
+  std::string name, path;  // "backend", "backend"
   std::string build, run, test;
-  std::string readiness = "/";         // path of its check
-  std::string from;                    // "package.json", "Procfile", "Dockerfile"
+  std::string readiness = "/";  // path of its check
+  std::string from;             // "package.json", "Procfile", "Dockerfile"
   bool worker = false;
   bool migrates = false;               // has a db:migrate script
   std::vector<std::string> env_names;  // from .env, .env.example: names only
@@ -22,7 +22,7 @@ struct FoundService {
 struct Found {
   std::string project;
   std::vector<FoundService> services;
-  std::vector<std::string> notes;      // what was not understood, for the person
+  std::vector<std::string> notes;  // what was not understood, for the person
 };
 
 Result<Found> inspect(const Path& folder);

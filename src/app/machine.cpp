@@ -15,7 +15,7 @@ class FileClaim final : public engine::Claim {
   explicit FileClaim(Fd fd) : fd_(std::move(fd)) {}
 
  private:
-  Fd fd_;   // closing it frees the lock
+  Fd fd_;  // closing it frees the lock
 };
 
 class FileClaims final : public engine::Claims {
@@ -28,7 +28,8 @@ class FileClaims final : public engine::Claims {
     if (!fd) return errno_error(errno, "cannot open " + path.string());
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       auto holder = read_file(path);
-      return fail(Fault::busy, fmt::format("run {} is being driven by {}", run, holder ? *holder : "another process"));
+      return fail(Fault::busy, fmt::format("run {} is being driven by {}", run,
+                                           holder ? *holder : "another process"));
     }
     const std::string me = whoami();
     if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), me.data(), me.size(), 0) < 0) {
@@ -49,7 +50,9 @@ class FileClaims final : public engine::Claims {
 
 }  // namespace
 
-std::unique_ptr<engine::Claims> make_claims(const Path& folder) { return std::make_unique<FileClaims>(folder); }
+std::unique_ptr<engine::Claims> make_claims(const Path& folder) {
+  return std::make_unique<FileClaims>(folder);
+}
 
 Result<std::unique_ptr<Desk>> open_desk(Project project) {
   auto desk = std::make_unique<Desk>();

@@ -30,8 +30,9 @@ Result<Path> find_project_file(const std::optional<Path>& named, const Path& her
     if (fs::is_regular_file(folder / "belay.yaml", code)) return folder / "belay.yaml";
     if (folder == folder.parent_path()) break;
   }
-  return fail(Fault::missing,
-              fmt::format("no belay.yaml in {} or above it; write one with: belay init", here.string()));
+  return fail(
+      Fault::missing,
+      fmt::format("no belay.yaml in {} or above it; write one with: belay init", here.string()));
 }
 
 Path Places::log_of(const std::string& run, const std::string& step) const {
@@ -40,8 +41,8 @@ Path Places::log_of(const std::string& run, const std::string& step) const {
   return runs() / run / (name + ".log");
 }
 
-Result<Places> places_of(const std::string& project, const std::string& state, const Path& project_folder,
-                         const Getenv& env) {
+Result<Places> places_of(const std::string& project, const std::string& state,
+                         const Path& project_folder, const Getenv& env) {
   if (!state.empty()) return Places{fs::absolute(project_folder / state)};
   if (::geteuid() == 0) return Places{Path("/var/lib/belay") / project};
   if (const auto at = env.find("XDG_STATE_HOME"); at != env.end() && !at->second.empty()) {
@@ -50,8 +51,9 @@ Result<Places> places_of(const std::string& project, const std::string& state, c
   if (const auto at = env.find("HOME"); at != env.end() && !at->second.empty()) {
     return Places{Path(at->second) / ".local/state/belay" / project};
   }
-  return fail(Fault::missing, "neither HOME nor XDG_STATE_HOME is set, so there is no place for the state; "
-                              "set one, or write `state: FOLDER` in belay.yaml");
+  return fail(Fault::missing,
+              "neither HOME nor XDG_STATE_HOME is set, so there is no place for the state; "
+              "set one, or write `state: FOLDER` in belay.yaml");
 }
 
 }  // namespace belay::app

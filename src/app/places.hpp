@@ -10,7 +10,7 @@
 
 namespace belay::app {
 
-using Getenv = std::map<std::string, std::string>;   // the process environment, as a value
+using Getenv = std::map<std::string, std::string>;  // the process environment, as a value
 
 Getenv process_environment();
 
@@ -32,7 +32,7 @@ struct Places {
 };
 
 // /var/lib/belay/PROJECT for root, $XDG_STATE_HOME/belay/PROJECT otherwise, or `state:`.
-Result<Places> places_of(const std::string& project, const std::string& state, const Path& project_folder,
-                         const Getenv& env);
+Result<Places> places_of(const std::string& project, const std::string& state,
+                         const Path& project_folder, const Getenv& env);
 
 }  // namespace belay::app

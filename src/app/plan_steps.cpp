@@ -14,7 +14,7 @@ using Ids = std::vector<std::string>;
 
 Path prefix_of(const Path& project_folder) {
   std::error_code code;
-  for (Path folder = project_folder; ; folder = folder.parent_path()) {
+  for (Path folder = project_folder;; folder = folder.parent_path()) {
     if (std::filesystem::exists(folder / ".git", code)) {
       const Path prefix = project_folder.lexically_relative(folder);
       return prefix == "." ? Path() : prefix;
@@ -26,11 +26,11 @@ Path prefix_of(const Path& project_folder) {
 namespace {
 
 struct Shape {   // what this environment calls for
-  Ids services;               // of the release, in the order of `needs`
+  Ids services;  // of the release, in the order of `needs`
   bool proxied = false;
   bool migrates = false;
   bool restore_point = false;
-  bool fence = false;         // all_at_once: held from before the migration to after the switch
+  bool fence = false;  // all_at_once: held from before the migration to after the switch
 };
 
 Ids in_order(const PlanParts& parts) {
@@ -74,14 +74,17 @@ std::string people_for(const pipeline::ApprovalRule& rule) {
   Ids names;
   for (const auto& reviewer : rule.reviewers) names.push_back(reviewer.name);
   std::string text = fmt::format("{} of {}", rule.required, join(names, ", "));
-  if (rule.required == 0) text = "nobody needed";
-  else if (!rule.self_approval) text += "; not the requester";
+  if (rule.required == 0)
+    text = "nobody needed";
+  else if (!rule.self_approval)
+    text += "; not the requester";
   if (rule.wait > Millis(0)) text += "; then " + for_people(rule.wait) + " wait";
   return text;
 }
 
 // The gate, when the rule asks for anything; returns what must be done before the lock.
-Ids add_gate(Plan& plan, const pipeline::ApprovalRule& rule, const std::vector<pipeline::Freeze>& freeze, Ids after) {
+Ids add_gate(Plan& plan, const pipeline::ApprovalRule& rule,
+             const std::vector<pipeline::Freeze>& freeze, Ids after) {
   if (rule.required == 0 && rule.wait == Millis(0) && freeze.empty()) return after;
   Step gate{"approve", "approve", people_for(rule), std::move(after)};
   gate.args = {{"rule", pipeline::to_json(rule)}, {"freeze", pipeline::to_json(freeze)}};
@@ -102,7 +105,8 @@ void add_lock(Plan& plan, const pipeline::EnvironmentSpec& env, Ids after) {
   Step lock{"lock", "lock", env.name, std::move(after)};
   lock.args = {{"busy", busy_text(env.busy)}};
   plan.steps.push_back(std::move(lock));
-  plan.steps.push_back({"recheck", "recheck", "what is live, and the ref, are as planned", {"lock"}});
+  plan.steps.push_back(
+      {"recheck", "recheck", "what is live, and the ref, are as planned", {"lock"}});
 }
 
 // Adds a step after the last one and returns its id as the next one's predecessor.
@@ -120,16 +124,19 @@ Step changing(std::string id, std::string kind, std::string title, std::string u
   return step;
 }
 
-Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Ids& after, bool changes) {
+Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Ids& after,
+               bool changes) {
   for (const auto& name : services) {
     Ids before = after;
     for (const auto& needed : parts.release->service(name)->needs) {
-      if (std::find(services.begin(), services.end(), needed) != services.end()) before.push_back("start:" + needed);
+      if (std::find(services.begin(), services.end(), needed) != services.end())
+        before.push_back("start:" + needed);
     }
     // The first release has nothing to stand beside: what is ready is reached at once, because the
     // services that need it ask for it at its address.
     const bool first = changes && plan.live.empty();
-    Step step{"start:" + name, "start", name + (first ? ", at its address at once" : ", beside the live one"),
+    Step step{"start:" + name, "start",
+              name + (first ? ", at its address at once" : ", beside the live one"),
               std::move(before)};
     step.args = {{"service", name}, {"release", "new"}};
     if (first) step.args["open"] = true;
@@ -145,18 +152,22 @@ Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Id
 void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
   Ids after;
   if (!parts.release->test.empty() && !plan.facts.contains("skip_tests")) {
-    after = then(plan.steps, {"test", "test", parts.release->test + " in a copy of " + plan.commit.substr(0, 7)}, {});
+    after = then(
+        plan.steps,
+        {"test", "test", parts.release->test + " in a copy of " + plan.commit.substr(0, 7)}, {});
   }
   for (const auto& name : shape.services) {
     Step build{"build:" + name, "build", name, after};
     build.args = {{"service", name}};
     plan.steps.push_back(std::move(build));
   }
-  after = add_gate(plan, parts.policy->approvals, parts.policy->freeze, with_prefix("build:", shape.services));
+  after = add_gate(plan, parts.policy->approvals, parts.policy->freeze,
+                   with_prefix("build:", shape.services));
   add_lock(plan, *parts.env, after);
   after = {"recheck"};
   if (shape.fence) {
-    after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"), after);
+    after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"),
+                 after);
   }
   if (shape.restore_point) {
     Step point{"restore_point", "restore_point", "restore point of the database"};
@@ -165,8 +176,10 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
   }
   if (shape.migrates) {
     Step migrate = changing("migrate", "migrate", parts.release->database->migrate->run, "");
-    if (shape.restore_point) migrate.undo = "rewind to the restore point";
-    else migrate.cannot_undo = "no restore point is taken (--skip-backup): what it changes stays";
+    if (shape.restore_point)
+      migrate.undo = "rewind to the restore point";
+    else
+      migrate.cannot_undo = "no restore point is taken (--skip-backup): what it changes stays";
     after = then(plan.steps, std::move(migrate), after);
   }
   after = add_starts(plan, parts, shape.services, after, true);
@@ -175,8 +188,9 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
     check.args = {{"release", "new"}, {"unseen", true}};
     after = then(plan.steps, std::move(check), after);
   }
-  Step move = changing("switch", "switch", "all traffic to the new release",
-                       plan.live.empty() ? "take it down: nothing was live before" : "switch back, < 1 s");
+  Step move =
+      changing("switch", "switch", "all traffic to the new release",
+               plan.live.empty() ? "take it down: nothing was live before" : "switch back, < 1 s");
   move.args = {{"release", "new"}};
   after = then(plan.steps, std::move(move), after);
   if (shape.fence) after = then(plan.steps, {"lift", "lift", "customers' requests go on"}, after);
@@ -189,7 +203,8 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
   Step announce{"announce", "announce", "tell people"};
   announce.args = {{"event", "shipped"}};
   after = then(plan.steps, std::move(announce), after);
-  then(plan.steps, {"clean_up", "clean_up", "keep the former release warm, stop older ones"}, after);
+  then(plan.steps, {"clean_up", "clean_up", "keep the former release warm, stop older ones"},
+       after);
 }
 
 void back(Plan& plan, std::string id, std::string kind, std::string title, Json args, Ids undoes) {
@@ -216,13 +231,15 @@ void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   const bool ask = rule == pipeline::DataReturn::ask;
   const Json only{{"only_if_rewinding", ask}};
   if (ask) {
-    back(plan, "back:preview", "preview", "what going back would cost", {{"point", "rp-{run}"}}, {"migrate"});
+    back(plan, "back:preview", "preview", "what going back would cost", {{"point", "rp-{run}"}},
+         {"migrate"});
     back(plan, "back:ask", "ask",
          "the code is back; whether the data goes back is a person's decision "
          "(rollback.database: ask): belay resume RUN --rewind, or belay resume RUN --keep-data",
          Json::object(), {"migrate"});
   }
-  if (shape.proxied && ask && !plan.live.empty()) back(plan, "back:hold", "hold", "new requests wait", only, {"migrate"});
+  if (shape.proxied && ask && !plan.live.empty())
+    back(plan, "back:hold", "hold", "new requests wait", only, {"migrate"});
   Json args{{"point", "rp-{run}"}, {"only_if_rewinding", ask}};
   back(plan, "back:rewind", "rewind", "data as of the restore point", std::move(args), {"migrate"});
 }
@@ -233,19 +250,23 @@ void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   const bool at_once = data && parts.env->rollback.database == pipeline::DataReturn::automatic;
   // Where nothing was live there are no customers to hold.
   const bool fenced = shape.proxied && !plan.live.empty();
-  if (fenced && at_once) back(plan, "back:hold", "hold", "new requests wait", Json::object(), {"migrate"});
+  if (fenced && at_once)
+    back(plan, "back:hold", "hold", "new requests wait", Json::object(), {"migrate"});
   if (plan.live.empty()) {
-    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}}, with_prefix("start:", shape.services));
+    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}},
+         with_prefix("start:", shape.services));
   } else {
     add_back_to_live(plan, shape.services);
   }
   add_data_back(plan, parts, shape);
-  back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}}, with_prefix("start:", shape.services));
+  back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}},
+       with_prefix("start:", shape.services));
   if (fenced || shape.fence) {
     Ids undoes;
     if (data && fenced) undoes.push_back("migrate");
     if (shape.fence) undoes.push_back("hold");
-    back(plan, "back:lift", "lift", "the fence is lifted", {{"hold", "back:hold"}}, std::move(undoes));
+    back(plan, "back:lift", "lift", "the fence is lifted", {{"hold", "back:hold"}},
+         std::move(undoes));
   }
   // After the fence: services ask each other at their addresses, which the fence holds.
   if (!plan.live.empty()) {
@@ -273,17 +294,20 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   after = {"recheck"};
   if (code) after = add_starts(plan, parts, services, after, false);
   if (data.any() && proxied) {
-    after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"), after);
+    after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"),
+                 after);
   }
   if (code) {
-    Step move = changing("switch", "switch", "all traffic to " + plan.release, "switch to " + plan.live);
+    Step move =
+        changing("switch", "switch", "all traffic to " + plan.release, "switch to " + plan.live);
     move.args = {{"release", "new"}, {"reverse", true}, {"back", true}};
     after = then(plan.steps, std::move(move), after);
   }
   if (data.any()) {
-    Step rewind = changing("rewind", "rewind",
-                           data.point.empty() ? "undo of the rewind kept in " + data.undo : "data as of " + data.point,
-                           "rewind to the salvage");
+    Step rewind = changing(
+        "rewind", "rewind",
+        data.point.empty() ? "undo of the rewind kept in " + data.undo : "data as of " + data.point,
+        "rewind to the salvage");
     rewind.args = data.point.empty() ? Json{{"undo", data.undo}} : Json{{"point", data.point}};
     after = then(plan.steps, std::move(rewind), after);
   } else if (parts.database != nullptr && code) {
@@ -292,7 +316,8 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
     point.args = {{"kind", "safety"}};
     plan.steps.push_back(std::move(point));
   }
-  if (data.any() && proxied) after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
+  if (data.any() && proxied)
+    after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
   if (!plan.facts.contains("skip_checks") && !services.empty() && !plan.release.empty()) {
     Step check{"check", "check", "the checks on " + plan.release};
     check.args = {{"release", "new"}};
@@ -307,9 +332,11 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
          {{"undo", "salvage-{run}"}, {"again", true}}, {"rewind"});
   }
   if (code) {
-    back(plan, "again:switch", "switch", "all traffic to " + plan.live, {{"release", "live"}}, {"switch"});
+    back(plan, "again:switch", "switch", "all traffic to " + plan.live, {{"release", "live"}},
+         {"switch"});
   }
-  if (data.any() && proxied) back(plan, "again:lift", "lift", "the fence is lifted", Json::object(), {"hold"});
+  if (data.any() && proxied)
+    back(plan, "again:lift", "lift", "the fence is lifted", Json::object(), {"hold"});
   Step sorry{"again:announce", "announce", "tell people"};
   sorry.args = {{"event", "failed"}};
   plan.back.push_back(std::move(sorry));

@@ -13,15 +13,15 @@ namespace belay::app {
 
 struct PlanParts {
   const pipeline::Spec* present = nullptr;
-  const pipeline::Spec* release = nullptr;      // of the commit that will be live
+  const pipeline::Spec* release = nullptr;  // of the commit that will be live
   const pipeline::EnvironmentSpec* env = nullptr;
   const pipeline::Database* database = nullptr;
   const pipeline::Policy* policy = nullptr;
 };
 
 struct DataPlan {
-  std::string point;                            // a restore point to rewind to
-  std::string undo;                             // or a salvage whose rewind is undone
+  std::string point;  // a restore point to rewind to
+  std::string undo;   // or a salvage whose rewind is undone
   bool any() const { return !point.empty() || !undo.empty(); }
 };
 

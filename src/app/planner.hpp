@@ -12,18 +12,18 @@
 namespace belay::app {
 
 struct DeployRequest {
-  std::string environment, ref;         // ref empty: HEAD
+  std::string environment, ref;  // ref empty: HEAD
   pipeline::Person requester;
-  std::string skip_tests, skip_backup, skip_checks;   // reasons; empty: not skipped
-  bool first_agreed = false;            // somebody said that a first release has no way back
+  std::string skip_tests, skip_backup, skip_checks;  // reasons; empty: not skipped
+  bool first_agreed = false;  // somebody said that a first release has no way back
 };
 
 struct RollbackRequest {
-  std::string environment, tag;         // tag empty: the last verified-good other than the live one
+  std::string environment, tag;  // tag empty: the last verified-good other than the live one
   pipeline::Person requester;
   bool code = true, data = true;
-  std::string skip_checks, emergency;   // reasons
-  std::string undo_run;                 // --undo RUN: takes back the rewind of that run
+  std::string skip_checks, emergency;  // reasons
+  std::string undo_run;                // --undo RUN: takes back the rewind of that run
 };
 
 struct RewindRequest {

@@ -12,7 +12,8 @@ namespace belay::app {
 namespace {
 
 std::string unquoted(std::string_view value) {
-  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
+  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
+      value.back() == value.front()) {
     value = value.substr(1, value.size() - 2);
   }
   return std::string(value);
@@ -44,10 +45,11 @@ Secrets::Secrets(pipeline::Spec::Secrets source, Path folder, Getenv env)
 Status Secrets::read_source_file() {
   if (file_read_ || source_.file.empty()) return {};
   const Path path = folder_ / source_.file;
-  struct stat facts{};
+  struct stat facts {};
   if (::stat(path.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0) {
-    return fail(Fault::denied, fmt::format("the secrets file {} may be read by others; run: chmod 600 {}",
-                                           path.string(), path.string()));
+    return fail(Fault::denied,
+                fmt::format("the secrets file {} may be read by others; run: chmod 600 {}",
+                            path.string(), path.string()));
   }
   TRY_LET(auto text, read_file(path).in("secrets"));
   TRY_LET(from_file_, parse_env_file(text).in(path.string()));
@@ -67,8 +69,9 @@ Result<std::string> Secrets::look_up(const std::string& name) {
     if (finished.ok()) return std::string(trim(finished.out));
   }
   return fail(Fault::missing, fmt::format("{} is not set; give it in the environment{}", name,
-                                          source_.file.empty() ? ", or write `secrets: { file: FILE }` in belay.yaml"
-                                                               : ", or in " + source_.file));
+                                          source_.file.empty()
+                                              ? ", or write `secrets: { file: FILE }` in belay.yaml"
+                                              : ", or in " + source_.file));
 }
 
 Result<Secret> Secrets::resolve(const std::string& name) {
@@ -81,7 +84,8 @@ Result<Secret> Secrets::resolve(const std::string& name) {
   return secret;
 }
 
-Result<Secret> Secrets::expand(const pipeline::Template& text, const std::map<std::string, std::string>& known) {
+Result<Secret> Secrets::expand(const pipeline::Template& text,
+                               const std::map<std::string, std::string>& known) {
   std::optional<Error> missing;
   auto filled = text.filled([&](const std::string& name) -> std::optional<std::string> {
     if (const auto value = known.find(name); value != known.end()) return value->second;
@@ -95,7 +99,8 @@ Result<Secret> Secrets::expand(const pipeline::Template& text, const std::map<st
   Secret whole(std::move(filled).value());
   // A URI built around a secret is as secret as its part; a plain setting is not.
   const auto names = text.names();
-  const bool secret = std::any_of(names.begin(), names.end(), [&](const auto& name) { return !known.contains(name); });
+  const bool secret = std::any_of(names.begin(), names.end(),
+                                  [&](const auto& name) { return !known.contains(name); });
   std::lock_guard guard(mutex_);
   if (secret) masker_.add(whole);
   return whole;

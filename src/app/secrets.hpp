@@ -21,7 +21,8 @@ class Secrets {
   // missing, naming the name and how to give it; denied when the file may be read by others.
   Result<Secret> resolve(const std::string& name);
   // The text with its references replaced; `known` holds names that are not secrets.
-  Result<Secret> expand(const pipeline::Template& text, const std::map<std::string, std::string>& known = {});
+  Result<Secret> expand(const pipeline::Template& text,
+                        const std::map<std::string, std::string>& known = {});
 
   // Hides what was resolved so far. Safe from many threads.
   std::string mask(std::string_view text) const;

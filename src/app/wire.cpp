@@ -31,9 +31,21 @@ namespace {
 constexpr Millis notify_limit = std::chrono::seconds(30);
 
 // What a build or a test may know of our environment: no secret has its place here.
-constexpr std::array passed_on{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME", "TZ",
-                               "npm_config_cache", "npm_config_offline", "npm_config_prefer_offline",
-                               "npm_config_registry", "PIP_CACHE_DIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"};
+constexpr std::array passed_on{"PATH",
+                               "HOME",
+                               "LANG",
+                               "LC_ALL",
+                               "TMPDIR",
+                               "USER",
+                               "LOGNAME",
+                               "TZ",
+                               "npm_config_cache",
+                               "npm_config_offline",
+                               "npm_config_prefer_offline",
+                               "npm_config_registry",
+                               "PIP_CACHE_DIR",
+                               "SSL_CERT_FILE",
+                               "NODE_EXTRA_CA_CERTS"};
 
 Environment plain_environment(const Getenv& ours) {
   Environment env;
@@ -72,12 +84,14 @@ Result<Secret> vault_key(Desk& desk, const pipeline::Vault& vault, Secrets& secr
   return fresh;
 }
 
-Status wire_database(Desk& desk, Works& works, const std::string& environment, const std::string& folder) {
+Status wire_database(Desk& desk, Works& works, const std::string& environment,
+                     const std::string& folder) {
   const auto& spec = works.site.present;
   const auto* wanted = database_of(spec, environment);
   if (wanted == nullptr) return {};
   TRY_LET(auto uri, works.secrets->expand(wanted->uri).in("database.uri"));
-  works.site.database_name = wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
+  works.site.database_name =
+      wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
   TRY_LET(works.parts->database, database::make_mongodb({uri, wanted->names}).in("database.uri"));
   const auto& vault = vault_of(spec, environment);
   Path store = desk.project.places.vault();
@@ -85,7 +99,8 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment, c
   works.parts->store = storage::make_local(store);
   TRY_LET(auto key, vault_key(desk, vault, *works.secrets, works).in("vault.key"));
   TRY_LET(works.parts->vault,
-          vault::open_vault(*works.parts->store, key, desk.world().clock, desk.world().random).in("vault"));
+          vault::open_vault(*works.parts->store, key, desk.world().clock, desk.world().random)
+              .in("vault"));
   works.site.database = works.parts->database.get();
   works.site.vault = works.parts->vault.get();
   return {};
@@ -98,7 +113,8 @@ void wire_targets(Desk& desk, Works& works, const std::string& environment) {
     auto& slot = works.parts->targets[placed.service];
     if (placed.target == pipeline::Placement::Target::host) {
       const auto& ports = works.site.present.ports;
-      slot = target::make_host({folder, ports.first, ports.last, folder / "logs"}, children, desk.world().clock);
+      slot = target::make_host({folder, ports.first, ports.last, folder / "logs"}, children,
+                               desk.world().clock);
     } else {
       slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
                                    placed.limit, folder / "command"},
@@ -106,19 +122,21 @@ void wire_targets(Desk& desk, Works& works, const std::string& environment) {
     }
     works.site.targets[placed.service] = slot.get();
   }
-  const bool any = std::any_of(works.site.env().services.begin(), works.site.env().services.end(), [](const auto& p) {
-    return p.target == pipeline::Placement::Target::host && !p.listen.empty();
-  });
+  const bool any = std::any_of(
+      works.site.env().services.begin(), works.site.env().services.end(), [](const auto& p) {
+        return p.target == pipeline::Placement::Target::host && !p.listen.empty();
+      });
   if (!any) return;
-  works.parts->traffic = traffic::make_haproxy({folder / "proxy", folder / "logs"}, desk.world().clock);
+  works.parts->traffic =
+      traffic::make_haproxy({folder / "proxy", folder / "logs"}, desk.world().clock);
   works.site.traffic = works.parts->traffic.get();
 }
 
-struct Env {   // what environment_of needs, shared by the two functions of the site
+struct Env {  // what environment_of needs, shared by the two functions of the site
   engine::Site* site;
   std::shared_ptr<Secrets> secrets;
   Environment plain;
-  std::map<std::string, std::string> commits;   // of the releases
+  std::map<std::string, std::string> commits;  // of the releases
 
   std::map<std::string, std::string> known() const {
     std::map<std::string, std::string> names;
@@ -140,9 +158,12 @@ struct Env {   // what environment_of needs, shared by the two functions of the 
   Status add_file(Environment& env, const std::string& path, const std::string& release) const {
     const auto at = commits.find(release);
     if (site->source == nullptr || at == commits.end()) {
-      return fail(Fault::missing, "env_file " + path + ": the commit of " + release + " is not known");
+      return fail(Fault::missing,
+                  "env_file " + path + ": the commit of " + release + " is not known");
     }
-    TRY_LET(auto text, site->source->read(at->second, (site->prefix / path).lexically_normal().string()).in("env_file"));
+    TRY_LET(auto text,
+            site->source->read(at->second, (site->prefix / path).lexically_normal().string())
+                .in("env_file"));
     TRY_LET(auto values, parse_env_file(text).in("env_file " + path));
     for (auto& [name, value] : values) env[name] = value;
     return {};
@@ -170,7 +191,8 @@ struct Env {   // what environment_of needs, shared by the two functions of the 
   }
 };
 
-void wire_environments(Works& works, const Environment& plain, std::map<std::string, std::string> commits) {
+void wire_environments(Works& works, const Environment& plain,
+                       std::map<std::string, std::string> commits) {
   const Env env{&works.site, works.secrets, plain, std::move(commits)};
   works.site.expand = [secrets = works.secrets](const std::string& text) -> Result<std::string> {
     TRY_LET(auto value, secrets->expand({text}));
@@ -213,14 +235,17 @@ Json to_json(const ConfigTexts& texts) {
 
 Result<ConfigTexts> config_of(const pipeline::Plan& plan) {
   const auto text = [&](const char* name) { return plan.config.value(name, std::string()); };
-  ConfigTexts texts{text("present"), text("policy"), text("release"), text("live"), text("folder"),
-                    plan.config.value("commits", std::map<std::string, std::string>{})};
+  ConfigTexts texts{
+      text("present"), text("policy"),
+      text("release"), text("live"),
+      text("folder"),  plan.config.value("commits", std::map<std::string, std::string>{})};
   if (texts.present.empty()) return fail(Fault::corrupt, "the stored plan has no configuration");
   return texts;
 }
 
-Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts, const std::string& environment,
-                                    const std::string& release, const std::string& live, Wanted wanted) {
+Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
+                                    const std::string& environment, const std::string& release,
+                                    const std::string& live, Wanted wanted) {
   auto works = std::make_unique<Works>();
   auto& site = works->site;
   TRY_LET(site.present, spec_of(texts.present, "belay.yaml (present)"));
@@ -268,11 +293,13 @@ Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) 
   return wire(desk, texts, plan.environment, plan.release, plan.live);
 }
 
-Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment, Wanted wanted) {
+Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment,
+                                            Wanted wanted) {
   const auto& text = desk.project.text;
   TRY_LET(auto releases, engine::read_releases(*desk.journal, environment));
   const std::string live = releases.live ? releases.live->tag : "";
-  return wire(desk, {text, text, text, text, desk.project.folder.string(), {}}, environment, live, "", wanted);
+  return wire(desk, {text, text, text, text, desk.project.folder.string(), {}}, environment, live,
+              "", wanted);
 }
 
 }  // namespace belay::app

@@ -11,9 +11,9 @@ namespace belay::app {
 
 // belay.yaml as a plan keeps it.
 struct ConfigTexts {
-  std::string present, policy, release, live;   // texts; live may be empty
-  std::string folder;                           // of the project
-  std::map<std::string, std::string> commits = {};   // of the releases, by tag
+  std::string present, policy, release, live;       // texts; live may be empty
+  std::string folder;                               // of the project
+  std::map<std::string, std::string> commits = {};  // of the releases, by tag
 };
 // The database that a connection string names: mongodb://hosts/NAME?options.
 std::string database_in(std::string_view uri);
@@ -29,25 +29,27 @@ class Works {
   engine::Site site;
   engine::StepTable steps;
   std::shared_ptr<Secrets> secrets;
-  std::string fresh_vault_key;        // path of a key that was made just now: to be told once
+  std::string fresh_vault_key;  // path of a key that was made just now: to be told once
 
   struct Parts;
   std::unique_ptr<Parts> parts;
 };
 
 struct Wanted {
-  bool database = true;               // and the vault
-  bool services = true;               // targets, proxy
+  bool database = true;  // and the vault
+  bool services = true;  // targets, proxy
 };
 
 // Connects to nothing yet. missing, naming the name, when a secret that is needed is not there.
-Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts, const std::string& environment,
-                                    const std::string& release, const std::string& live, Wanted wanted = {});
+Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
+                                    const std::string& environment, const std::string& release,
+                                    const std::string& live, Wanted wanted = {});
 
 // For a stored run.
 Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan);
 
 // For commands beside runs: the present file only.
-Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment, Wanted wanted);
+Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment,
+                                            Wanted wanted);
 
 }  // namespace belay::app

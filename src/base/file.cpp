@@ -25,11 +25,19 @@ Error errno_error(int code, std::string what) {
   switch (code) {
     case ENOENT: fault = Fault::missing; break;
     case EEXIST: fault = Fault::conflict; break;
-    case EACCES: case EPERM: case EROFS: fault = Fault::denied; break;
-    case ENOSPC: case EDQUOT: case EFBIG: fault = Fault::refused; break;
-    case ECONNREFUSED: case EHOSTUNREACH: case ENETUNREACH: fault = Fault::unreachable; break;
+    case EACCES:
+    case EPERM:
+    case EROFS: fault = Fault::denied; break;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: fault = Fault::refused; break;
+    case ECONNREFUSED:
+    case EHOSTUNREACH:
+    case ENETUNREACH: fault = Fault::unreachable; break;
     case ETIMEDOUT: fault = Fault::timeout; break;
-    case EBUSY: case EAGAIN: case ETXTBSY: fault = Fault::busy; break;
+    case EBUSY:
+    case EAGAIN:
+    case ETXTBSY: fault = Fault::busy; break;
     default: break;
   }
   return fail(fault, what + ": " + std::generic_category().message(code));
@@ -70,7 +78,8 @@ Result<std::string> read_file(const Path& path, std::size_t limit) {
     if (n == 0) return content;
     content.append(buffer, static_cast<std::size_t>(n));
     if (content.size() > limit) {
-      return fail(Fault::refused, path.string() + " is larger than " + std::to_string(limit) + " bytes");
+      return fail(Fault::refused,
+                  path.string() + " is larger than " + std::to_string(limit) + " bytes");
     }
   }
 }
@@ -93,7 +102,8 @@ Status write_file(const Path& path, std::string_view content, mode_t mode) {
 Status make_folder(const Path& path, mode_t mode) {
   std::error_code code;
   if (path.empty() || fs::is_directory(path, code)) return {};
-  if (path.has_parent_path() && path.parent_path() != path) TRY(make_folder(path.parent_path(), mode));
+  if (path.has_parent_path() && path.parent_path() != path)
+    TRY(make_folder(path.parent_path(), mode));
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
     return errno_error(errno, "cannot create the folder " + path.string());
   }
@@ -113,7 +123,8 @@ Status remove_tree(const Path& path) {
 Status sync_folder(const Path& path) {
   Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return errno_error(errno, "cannot open the folder " + path.string());
-  if (::fsync(folder.get()) != 0) return errno_error(errno, "cannot sync the folder " + path.string());
+  if (::fsync(folder.get()) != 0)
+    return errno_error(errno, "cannot sync the folder " + path.string());
   return {};
 }
 

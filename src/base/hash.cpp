@@ -25,7 +25,8 @@ void Sha256Stream::add(std::string_view bytes) {
 Sha256 Sha256Stream::finish() {
   Sha256 digest{};
   unsigned length = 0;
-  ASSERT(EVP_DigestFinal_ex(state_->context, digest.data(), &length) == 1 && length == digest.size());
+  ASSERT(EVP_DigestFinal_ex(state_->context, digest.data(), &length) == 1 &&
+         length == digest.size());
   return digest;
 }
 

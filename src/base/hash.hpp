@@ -33,7 +33,9 @@ class Sha256Stream {
 
 std::string hex(std::string_view bytes);
 std::string hex(const Sha256& digest);
-inline std::string sha256_hex(std::string_view bytes) { return hex(sha256(bytes)); }
+inline std::string sha256_hex(std::string_view bytes) {
+  return hex(sha256(bytes));
+}
 Result<std::string> from_hex(std::string_view text);
 std::string base64(std::string_view bytes);
 Result<std::string> from_base64(std::string_view text);

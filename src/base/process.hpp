@@ -17,17 +17,17 @@ namespace belay {
 using Environment = std::map<std::string, std::string>;
 
 struct Command {
-  std::vector<std::string> argv;      // argv[0] is looked up on PATH
-  Path folder = {};                   // where it runs; empty: here
-  Environment env = {};               // added to, and winning over, the inherited one
-  bool inherit_env = true;            // false: only `env` and PATH, HOME, LANG, TMPDIR, USER
-  std::string input = {};             // its standard input
+  std::vector<std::string> argv;  // argv[0] is looked up on PATH
+  Path folder = {};               // where it runs; empty: here
+  Environment env = {};           // added to, and winning over, the inherited one
+  bool inherit_env = true;        // false: only `env` and PATH, HOME, LANG, TMPDIR, USER
+  std::string input = {};         // its standard input
   Millis limit = std::chrono::minutes(10);
   std::size_t output_limit = std::size_t{64} << 20;
 };
 
 struct Finished {
-  int status = 0;                     // exit status; 128 + signal when a signal ended it
+  int status = 0;  // exit status; 128 + signal when a signal ended it
   std::string out;
   std::string err;
   bool ok() const { return status == 0; }

@@ -45,7 +45,9 @@ struct Error {
   std::string message() const;
 };
 
-inline Error fail(Fault fault, std::string text) { return {fault, std::move(text), Effect::none, {}}; }
+inline Error fail(Fault fault, std::string text) {
+  return {fault, std::move(text), Effect::none, {}};
+}
 inline Error unknown_effect(Fault fault, std::string text) {
   return {fault, std::move(text), Effect::unknown, {}};
 }
@@ -60,16 +62,31 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return state_.index() == 0; }
   bool ok() const { return state_.index() == 0; }
 
-  T& value() & { ASSERT(ok()); return *std::get_if<0>(&state_); }
-  const T& value() const& { ASSERT(ok()); return *std::get_if<0>(&state_); }
-  T&& value() && { ASSERT(ok()); return std::move(*std::get_if<0>(&state_)); }
+  T& value() & {
+    ASSERT(ok());
+    return *std::get_if<0>(&state_);
+  }
+  const T& value() const& {
+    ASSERT(ok());
+    return *std::get_if<0>(&state_);
+  }
+  T&& value() && {
+    ASSERT(ok());
+    return std::move(*std::get_if<0>(&state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  const Error& error() const& { ASSERT(!ok()); return *std::get_if<1>(&state_); }
-  Error&& error() && { ASSERT(!ok()); return std::move(*std::get_if<1>(&state_)); }
+  const Error& error() const& {
+    ASSERT(!ok());
+    return *std::get_if<1>(&state_);
+  }
+  Error&& error() && {
+    ASSERT(!ok());
+    return std::move(*std::get_if<1>(&state_));
+  }
 
   // Adds context to a failure, leaves a value alone.
   Result in(std::string where) && {
@@ -93,8 +110,14 @@ class [[nodiscard]] Result<void> {
 
   explicit operator bool() const { return error_.index() == 0; }
   bool ok() const { return error_.index() == 0; }
-  const Error& error() const& { ASSERT(!ok()); return *std::get_if<1>(&error_); }
-  Error&& error() && { ASSERT(!ok()); return std::move(*std::get_if<1>(&error_)); }
+  const Error& error() const& {
+    ASSERT(!ok());
+    return *std::get_if<1>(&error_);
+  }
+  Error&& error() && {
+    ASSERT(!ok());
+    return std::move(*std::get_if<1>(&error_));
+  }
   Result in(std::string where) && {
     if (ok()) return {};
     return std::move(*this).error().in(std::move(where));
@@ -112,16 +135,16 @@ using Status = Result<void>;
 #define BELAY_JOIN(a, b) BELAY_JOIN2(a, b)
 
 // TRY(f());  returns f's error from the enclosing function.
-#define TRY(...)                                                          \
-  do {                                                                    \
-    auto belay_try_result = (__VA_ARGS__);                                \
-    if (!belay_try_result) return std::move(belay_try_result).error();    \
+#define TRY(...)                                                       \
+  do {                                                                 \
+    auto belay_try_result = (__VA_ARGS__);                             \
+    if (!belay_try_result) return std::move(belay_try_result).error(); \
   } while (false)
 
 // TRY_LET(auto x, f());  declares x from f's value, or returns f's error.
 #define TRY_LET(declaration, ...) \
   BELAY_TRY_LET(BELAY_JOIN(belay_result_, __LINE__), declaration, __VA_ARGS__)
-#define BELAY_TRY_LET(name, declaration, ...)  \
-  auto name = (__VA_ARGS__);                   \
-  if (!name) return std::move(name).error();   \
+#define BELAY_TRY_LET(name, declaration, ...) \
+  auto name = (__VA_ARGS__);                  \
+  if (!name) return std::move(name).error();  \
   declaration = std::move(name).value()

@@ -85,8 +85,8 @@ constexpr Millis longest_duration = chr::hours(24 * 3650);
 std::string to_text(TimePoint at) {
   const auto p = split(at);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", p.year, p.month, p.day,
-                     p.clock.hours().count(), p.clock.minutes().count(),
-                     p.clock.seconds().count(), p.clock.subseconds().count());
+                     p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count(),
+                     p.clock.subseconds().count());
 }
 
 Result<TimePoint> parse_time(std::string_view text) {
@@ -94,12 +94,12 @@ Result<TimePoint> parse_time(std::string_view text) {
     return fail(Fault::invalid,
                 fmt::format("\"{}\" is not a time like 2026-11-23T10:15:00Z", text));
   };
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') ||
-      text[13] != ':' || text[16] != ':') {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' ||
+      (text[10] != 'T' && text[10] != ' ') || text[13] != ':' || text[16] != ':') {
     return bad();
   }
-  auto at = compose(digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2),
-                    digits(text, 11, 2), digits(text, 14, 2), digits(text, 17, 2));
+  auto at = compose(digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2), digits(text, 11, 2),
+                    digits(text, 14, 2), digits(text, 17, 2));
   std::size_t rest = 19;
   const Millis millis = fraction(text, rest);
   const auto zone = offset(text.substr(rest));
@@ -110,8 +110,7 @@ Result<TimePoint> parse_time(std::string_view text) {
 std::string to_tag_stamp(TimePoint at) {
   const auto p = split(at);
   return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", p.year, p.month, p.day,
-                     p.clock.hours().count(), p.clock.minutes().count(),
-                     p.clock.seconds().count());
+                     p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count());
 }
 
 Result<TimePoint> parse_tag_stamp(std::string_view text) {
@@ -126,8 +125,9 @@ Result<TimePoint> parse_tag_stamp(std::string_view text) {
 
 Result<Millis> parse_duration(std::string_view text) {
   const auto bad = [&](std::string_view why) {
-    return fail(Fault::invalid,
-                fmt::format("\"{}\" is not a duration ({}); write 500ms, 60s, 5m, 24h or 30d", text, why));
+    return fail(
+        Fault::invalid,
+        fmt::format("\"{}\" is not a duration ({}); write 500ms, 60s, 5m, 24h or 30d", text, why));
   };
   Millis total{0};
   std::string_view rest = text;
@@ -139,7 +139,8 @@ Result<Millis> parse_duration(std::string_view text) {
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     const auto length = std::min(rest.find_first_of("0123456789"), rest.size());
     const auto name = rest.substr(0, length);
-    const auto unit = std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.name == name; });
+    const auto unit =
+        std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.name == name; });
     if (unit == units.end()) return bad(name.empty() ? "its unit is missing" : "unknown unit");
     if (count > longest_duration / unit->length) return bad("longer than ten years");
     total += count * unit->length;

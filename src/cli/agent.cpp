@@ -18,7 +18,7 @@ namespace {
 
 constexpr Millis look_every = std::chrono::seconds(1);
 
-struct Driven {            // a run that this agent is at work on
+struct Driven {  // a run that this agent is at work on
   std::stop_source stop;
   std::jthread thread;
   std::atomic<bool> ended{false};
@@ -34,9 +34,12 @@ void drive(const Session& session, app::Desk& desk, const std::string& run, std:
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return say("run " + run + ": " + loaded.error().message());
   auto works = app::wire_run(desk, loaded->plan);
-  if (!works) return say("run " + run + " cannot start: " + works.error().message() + "; give it to the agent's environment");
+  if (!works)
+    return say("run " + run + " cannot start: " + works.error().message() +
+               "; give it to the agent's environment");
   auto secrets = (*works)->secrets;
-  Screen screen(session, desk.project.places, [secrets](std::string_view text) { return secrets->mask(text); });
+  Screen screen(session, desk.project.places,
+                [secrets](std::string_view text) { return secrets->mask(text); });
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
   auto state = runner.drive(run, stop, {true});
   if (!state) say("run " + run + ": " + state.error().message());
@@ -45,7 +48,9 @@ void drive(const Session& session, app::Desk& desk, const std::string& run, std:
 // Versions that are neither live nor within their time of keeping warm are stopped.
 void stop_the_cold(app::Desk& desk, const std::string& environment) {
   auto releases = engine::read_releases(*desk.journal, environment);
-  if (!releases || !releases->live || !desk.journal->open_runs() || !desk.journal->open_runs()->empty()) return;
+  if (!releases || !releases->live || !desk.journal->open_runs() ||
+      !desk.journal->open_runs()->empty())
+    return;
   auto works = app::wire_present(desk, environment, {false, true});
   if (!works) return;
   const auto warm = (*works)->site.env().rollback.keep_warm;
@@ -55,8 +60,11 @@ void stop_the_cold(app::Desk& desk, const std::string& environment) {
     for (const auto& version : versions ? *versions : std::vector<target::Version>{}) {
       if (version.release == releases->live->tag) continue;
       auto status = target->status(version);
-      if (!status || status->phase == target::Phase::prepared || status->phase == target::Phase::absent) continue;
-      if (target->stop(version, std::chrono::seconds(10))) say(service + " of " + version.release + " was kept warm long enough and is stopped");
+      if (!status || status->phase == target::Phase::prepared ||
+          status->phase == target::Phase::absent)
+        continue;
+      if (target->stop(version, std::chrono::seconds(10)))
+        say(service + " of " + version.release + " was kept warm long enough and is stopped");
     }
   }
 }
@@ -84,7 +92,7 @@ class Agent {
     for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
       if (driven_.contains(row.run)) continue;
       auto loaded = engine::load_run(*desk_.journal, row.run);
-      if (!loaded || loaded->history.stopped) continue;   // a person is needed
+      if (!loaded || loaded->history.stopped) continue;  // a person is needed
       auto driven = std::make_unique<Driven>();
       auto* one = driven.get();
       one->thread = std::jthread([this, run = row.run, one] {
@@ -117,7 +125,9 @@ int agent(Session& session, const Args&) {
   const Path path = (*desk)->project.places.state / "agent.lock";
   Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return tell(errno_error(errno, "cannot open " + path.string()));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return tell(fail(Fault::busy, "another agent is at work for " + (*desk)->project.spec.project), exit_busy);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return tell(fail(Fault::busy, "another agent is at work for " + (*desk)->project.spec.project),
+                exit_busy);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);
   sigset_t ends{};
@@ -125,7 +135,8 @@ int agent(Session& session, const Args&) {
   sigaddset(&ends, SIGINT);
   sigaddset(&ends, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  say("agent for " + (*desk)->project.spec.project + ", state in " + (*desk)->project.places.state.string());
+  say("agent for " + (*desk)->project.spec.project + ", state in " +
+      (*desk)->project.places.state.string());
   Agent worker(session, **desk);
   std::jthread thread([&](std::stop_token stop) { worker.work(stop); });
   int signal = 0;
@@ -136,6 +147,9 @@ int agent(Session& session, const Args&) {
 
 }  // namespace
 
-Command agent_command() { return {"agent", "drive runs and timers in the background", "", 0, 0, {}, agent, manual_of("agent")}; }
+Command agent_command() {
+  return {"agent",           "drive runs and timers in the background", "", 0, 0, {}, agent,
+          manual_of("agent")};
+}
 
 }  // namespace belay::cli

@@ -44,17 +44,21 @@ Result<Candidate> candidate_of(const Args& args, const Ballot& ballot, Decision 
     return candidate;
   }
   if (args.get("--key").empty()) {
-    return fail(Fault::invalid, "sign with your SSH key: --key ~/.ssh/id_ed25519, or hand in --signature FILE made elsewhere");
+    return fail(Fault::invalid,
+                "sign with your SSH key: --key ~/.ssh/id_ed25519, or hand in --signature FILE made "
+                "elsewhere");
   }
   const auto bytes = pipeline::canonical_request(ballot.request, decision);
-  TRY_LET(candidate.signature, ssh::sign(args.get("--key"), std::string(pipeline::approval_namespace), bytes));
+  TRY_LET(candidate.signature,
+          ssh::sign(args.get("--key"), std::string(pipeline::approval_namespace), bytes));
   TRY_LET(candidate.key, ssh::public_key_in(candidate.signature));
   return candidate;
 }
 
 Status still_open(const engine::Loaded& loaded, const std::string& run) {
   if (loaded.history.ending.empty()) return {};
-  return fail(Fault::refused, fmt::format("Refused: run {} is decided already ({}).", run, loaded.history.ending));
+  return fail(Fault::refused,
+              fmt::format("Refused: run {} is decided already ({}).", run, loaded.history.ending));
 }
 
 // Judged again against whatever the run looks like when the vote is appended: somebody else may
@@ -66,7 +70,9 @@ Result<pipeline::Vote> cast(app::Desk& desk, const std::string& run, const Candi
     TRY_LET(auto ballot, pipeline::ballot_of(loaded.plan, loaded.history, run));
     ballot.others = other_requests(desk, run);
     TRY_LET(auto vote, pipeline::judge_vote(ballot, candidate, desk.world().clock.now(), verified));
-    Status done = desk.journal->append(run, loaded.history.last_seq, {{"approval.vote", "", canonical(pipeline::to_json(vote)), 1}});
+    Status done =
+        desk.journal->append(run, loaded.history.last_seq,
+                             {{"approval.vote", "", canonical(pipeline::to_json(vote)), 1}});
     if (done) return vote;
     if (done.error().fault != Fault::conflict) return std::move(done).error();
   }
@@ -79,7 +85,8 @@ int vote(Session& session, const Args& args, Decision decision) {
   const auto run = args.word(0);
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return tell(loaded.error());
-  if (auto open_still = still_open(*loaded, run); !open_still) return tell(open_still.error(), exit_approval);
+  if (auto open_still = still_open(*loaded, run); !open_still)
+    return tell(open_still.error(), exit_approval);
   auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run);
   if (!ballot) return tell(ballot.error());
   auto candidate = candidate_of(args, *ballot, decision);
@@ -88,33 +95,50 @@ int vote(Session& session, const Args& args, Decision decision) {
   if (!counted) return tell(counted.error(), exit_approval);
   auto after = engine::load_run(*desk.journal, run);
   if (!after) return tell(after.error());
-  const auto state = pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
-                                             pipeline::votes_of(after->history), desk.world().clock.now());
-  fmt::print("{} {} run {} with {}. {}\n", counted->person, decision == Decision::approve ? "approved" : "refused", run,
+  const auto state =
+      pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
+                              pipeline::votes_of(after->history), desk.world().clock.now());
+  fmt::print("{} {} run {} with {}. {}\n", counted->person,
+             decision == Decision::approve ? "approved" : "refused", run,
              pipeline::key_for_people(counted->key), pipeline::gate_for_people(state));
   return exit_done;
 }
 
-int approve(Session& session, const Args& args) { return vote(session, args, Decision::approve); }
-int reject(Session& session, const Args& args) { return vote(session, args, Decision::reject); }
+int approve(Session& session, const Args& args) {
+  return vote(session, args, Decision::approve);
+}
+int reject(Session& session, const Args& args) {
+  return vote(session, args, Decision::reject);
+}
 
 }  // namespace
 
 Command approve_command() {
-  return {"approve", "sign a run's plan", "RUN", 1, 1,
+  return {"approve",
+          "sign a run's plan",
+          "RUN",
+          1,
+          1,
           {{"--env", "ENV", "environment"},
            {"--key", "FILE", "your SSH private key (or the public one, when the agent has it)"},
            {"--signature", "FILE", "a signature made elsewhere over: belay show RUN --request"}},
-          approve, manual_of("approve")};
+          approve,
+          manual_of("approve")};
 }
 
 Command reject_command() {
-  return {"reject", "refuse a run, with a reason", "RUN", 1, 1,
+  return {"reject",
+          "refuse a run, with a reason",
+          "RUN",
+          1,
+          1,
           {{"--env", "ENV", "environment"},
            {"--key", "FILE", "your SSH private key"},
-           {"--signature", "FILE", "a signature made elsewhere over: belay show RUN --request --reject"},
+           {"--signature", "FILE",
+            "a signature made elsewhere over: belay show RUN --request --reject"},
            {"--reason", "TEXT", "why"}},
-          reject, manual_of("reject")};
+          reject,
+          manual_of("reject")};
 }
 
 }  // namespace belay::cli

@@ -28,27 +28,35 @@ void repeat_votes(app::Desk& desk, const std::string& run, Findings& found) {
   if (!ballot) return;
   for (const auto& vote : ballot->votes) {
     const auto bytes = pipeline::canonical_request(ballot->request, vote.decision);
-    auto good = ssh::verify(vote.key, std::string(pipeline::approval_namespace), bytes, vote.signature);
+    auto good =
+        ssh::verify(vote.key, std::string(pipeline::approval_namespace), bytes, vote.signature);
     ++found.approvals;
-    if (!good || !*good) found.problems.push_back(fmt::format("run {}: the signature of {} does not hold", run, vote.person));
+    if (!good || !*good)
+      found.problems.push_back(
+          fmt::format("run {}: the signature of {} does not hold", run, vote.person));
   }
   const auto* gate = loaded->plan.first_of("approve");
   const auto* passed = gate == nullptr ? nullptr : loaded->history.record(gate->id);
   if (passed == nullptr || passed->state != pipeline::StepRecord::State::done) return;
-  const auto state = pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at, ballot->votes, passed->ended);
+  const auto state = pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
+                                             ballot->votes, passed->ended);
   if (state.kind != pipeline::GateState::Kind::passed) {
-    found.problems.push_back(fmt::format("run {}: its gate was passed, but the votes do not carry it", run));
+    found.problems.push_back(
+        fmt::format("run {}: its gate was passed, but the votes do not carry it", run));
   }
 }
 
 // "412:9f3c..." kept outside the journal, compared with what the journal says today.
-void compare_anchor(app::Desk& desk, const std::string& anchor, const std::string& where, Findings& found) {
+void compare_anchor(app::Desk& desk, const std::string& anchor, const std::string& where,
+                    Findings& found) {
   const auto at = anchor.find(':');
   if (at == std::string::npos || at == 0) return;
   const auto id = std::strtoll(anchor.substr(0, at).c_str(), nullptr, 10);
   auto hash = desk.journal->hash_of(id);
   if (!hash || *hash != anchor.substr(at + 1)) {
-    found.problems.push_back(fmt::format("{} was made when event {} had another hash: the journal was rewritten or cut before it", where, id));
+    found.problems.push_back(fmt::format(
+        "{} was made when event {} had another hash: the journal was rewritten or cut before it",
+        where, id));
     return;
   }
   ++found.anchors;
@@ -68,7 +76,9 @@ void compare_anchors(app::Desk& desk, Findings& found) {
     const auto line = (*annotated)->message.find("journal: ");
     if (line == std::string::npos) continue;
     const auto begin = line + 9;
-    compare_anchor(desk, (*annotated)->message.substr(begin, (*annotated)->message.find('\n', begin) - begin), "tag " + tag, found);
+    compare_anchor(
+        desk, (*annotated)->message.substr(begin, (*annotated)->message.find('\n', begin) - begin),
+        "tag " + tag, found);
   }
 }
 
@@ -79,7 +89,8 @@ void compare_vault(app::Desk& desk, const std::string& environment, Findings& fo
   auto points = (*works)->site.vault->list();
   for (const auto& summary : points ? *points : std::vector<vault::PointSummary>{}) {
     auto point = (*works)->site.vault->load(summary.name);
-    if (point && !point->journal_head.empty()) compare_anchor(desk, point->journal_head, "restore point " + summary.name, found);
+    if (point && !point->journal_head.empty())
+      compare_anchor(desk, point->journal_head, "restore point " + summary.name, found);
   }
 }
 
@@ -91,16 +102,22 @@ int verify(Session& session, app::Desk& desk, const std::string& environment) {
   compare_anchors(desk, found);
   compare_vault(desk, environment, found);
   if (session.json) {
-    fmt::print("{}\n", canonical({{"events", report->events}, {"head", report->head}, {"approvals", found.approvals},
-                                  {"anchors", found.anchors}, {"anchored_to", found.anchored_to}, {"problems", found.problems}}));
+    fmt::print("{}\n", canonical({{"events", report->events},
+                                  {"head", report->head},
+                                  {"approvals", found.approvals},
+                                  {"anchors", found.anchors},
+                                  {"anchored_to", found.anchored_to},
+                                  {"problems", found.problems}}));
     return found.problems.empty() ? exit_done : exit_failed;
   }
   for (const auto& problem : found.problems) fmt::print("✗ {}\n", problem);
-  fmt::print("{} events, head {}; {} signatures repeated; {} anchors elsewhere agree{}\n", report->events,
-             report->head.substr(0, 16), found.approvals, found.anchors,
-             found.anchored_to > 0 ? fmt::format(", up to event {} nothing can have been cut off", found.anchored_to)
-                                   : "; without an anchor a cut-off end cannot be seen");
-  fmt::print("{}\n", found.problems.empty() ? "The journal is whole." : "THE JOURNAL WAS TAMPERED WITH.");
+  fmt::print("{} events, head {}; {} signatures repeated; {} anchors elsewhere agree{}\n",
+             report->events, report->head.substr(0, 16), found.approvals, found.anchors,
+             found.anchored_to > 0
+                 ? fmt::format(", up to event {} nothing can have been cut off", found.anchored_to)
+                 : "; without an anchor a cut-off end cannot be seen");
+  fmt::print("{}\n",
+             found.problems.empty() ? "The journal is whole." : "THE JOURNAL WAS TAMPERED WITH.");
   return found.problems.empty() ? exit_done : exit_failed;
 }
 
@@ -109,7 +126,8 @@ int audit(Session& session, const Args& args) {
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
   if (args.word(0) == "verify") return verify(session, desk, opened->environment);
-  if (!args.words.empty()) return tell(fail(Fault::invalid, "belay audit knows: verify"), exit_usage);
+  if (!args.words.empty())
+    return tell(fail(Fault::invalid, "belay audit knows: verify"), exit_usage);
   std::int64_t after = 0;
   for (;;) {
     auto events = desk.journal->tail(after, 1000);
@@ -117,9 +135,15 @@ int audit(Session& session, const Args& args) {
     if (events->empty()) return exit_done;
     for (const auto& event : *events) {
       after = event.id;
-      fmt::print("{}\n", canonical({{"id", event.id}, {"run", event.run}, {"seq", event.seq}, {"at", to_text(event.at)},
-                                    {"kind", event.kind}, {"key", event.key}, {"hash", event.hash},
-                                    {"body", parse_json(event.body) ? *parse_json(event.body) : Json(event.body)}}));
+      fmt::print("{}\n", canonical({{"id", event.id},
+                                    {"run", event.run},
+                                    {"seq", event.seq},
+                                    {"at", to_text(event.at)},
+                                    {"kind", event.kind},
+                                    {"key", event.key},
+                                    {"hash", event.hash},
+                                    {"body", parse_json(event.body) ? *parse_json(event.body)
+                                                                    : Json(event.body)}}));
     }
   }
 }
@@ -127,8 +151,10 @@ int audit(Session& session, const Args& args) {
 }  // namespace
 
 Command audit_command() {
-  return {"audit", "every event as NDJSON; `verify` checks chain, signatures and anchors", "[verify]", 0, 1,
-          {{"--env", "ENV", "environment"}}, audit, manual_of("audit")};
+  return {"audit",    "every event as NDJSON; `verify` checks chain, signatures and anchors",
+          "[verify]", 0,
+          1,          {{"--env", "ENV", "environment"}},
+          audit,      manual_of("audit")};
 }
 
 }  // namespace belay::cli

@@ -14,7 +14,7 @@ namespace belay::cli {
 
 namespace {
 
-struct Bound {             // where CLI11 puts what it reads
+struct Bound {  // where CLI11 puts what it reads
   const Command* command;
   std::map<std::string, std::string> values;
   std::map<std::string, bool> flags;
@@ -24,13 +24,16 @@ struct Bound {             // where CLI11 puts what it reads
 void bind(CLI::App& app, Bound& bound) {
   auto* sub = app.add_subcommand(bound.command->name, bound.command->summary);
   for (const auto& option : bound.command->options) {
-    if (option.value.empty()) sub->add_flag(option.name, bound.flags[option.name], option.help);
-    else sub->add_option(option.name, bound.values[option.name], option.help)->type_name(option.value);
+    if (option.value.empty())
+      sub->add_flag(option.name, bound.flags[option.name], option.help);
+    else
+      sub->add_option(option.name, bound.values[option.name], option.help)->type_name(option.value);
   }
   sub->fallthrough();
   if (bound.command->words_most > 0) {
     sub->add_option("words", bound.words, bound.command->words)
-        ->expected(static_cast<int>(bound.command->words_least), static_cast<int>(bound.command->words_most))
+        ->expected(static_cast<int>(bound.command->words_least),
+                   static_cast<int>(bound.command->words_most))
         ->type_name("");
   }
   if (!bound.command->manual.empty()) sub->footer("\n" + bound.command->manual);
@@ -50,16 +53,19 @@ Args args_of(const CLI::App& sub, const Bound& bound) {
 
 int usage_error(const Bound& bound, std::size_t given) {
   fmt::print(stderr, "belay {}: {} expected, {} given\nusage: belay {} {}\n", bound.command->name,
-             bound.command->words.empty() ? "nothing" : bound.command->words, given, bound.command->name, bound.command->words);
+             bound.command->words.empty() ? "nothing" : bound.command->words, given,
+             bound.command->name, bound.command->words);
   return exit_usage;
 }
 
-int run_bound(const CLI::App& app, const std::vector<std::unique_ptr<Bound>>& all, Session& session) {
+int run_bound(const CLI::App& app, const std::vector<std::unique_ptr<Bound>>& all,
+              Session& session) {
   for (const auto& bound : all) {
     const auto* sub = app.get_subcommand(bound->command->name);
     if (!sub->parsed()) continue;
     const auto args = args_of(*sub, *bound);
-    if (args.words.size() < bound->command->words_least) return usage_error(*bound, args.words.size());
+    if (args.words.size() < bound->command->words_least)
+      return usage_error(*bound, args.words.size());
     return bound->command->run(session, args);
   }
   fmt::print("{}", app.help());
@@ -93,12 +99,16 @@ int run_command_line(int argc, const char* const* argv) {
   session.env = app::process_environment();
   session.here = std::filesystem::current_path();
   session.terminal = Terminal::detect(session.env);
-  if (const auto file = session.env.find("BELAY_FILE"); file != session.env.end()) session.file = file->second;
+  if (const auto file = session.env.find("BELAY_FILE"); file != session.env.end())
+    session.file = file->second;
 
-  CLI::App app("Belay takes a web application and its MongoDB to production, and back: code and data.", "belay");
+  CLI::App app(
+      "Belay takes a web application and its MongoDB to production, and back: code and data.",
+      "belay");
   app.set_version_flag("--version", std::string("belay ") + version_text());
   std::string file;
-  app.add_option("--file", file, "belay.yaml to use (else it is found by walking up)")->type_name("FILE");
+  app.add_option("--file", file, "belay.yaml to use (else it is found by walking up)")
+      ->type_name("FILE");
   app.add_flag("--json", session.json, "print events as NDJSON");
   app.add_flag("--yes", session.yes, "answer every question with yes");
   app.require_subcommand(0, 1);

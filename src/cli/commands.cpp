@@ -27,10 +27,10 @@ Command agent_command();
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all{
-      init_command(),   doctor_command(), plan_command(),    deploy_command(), approve_command(),
-      reject_command(), rollback_command(), rewind_command(), resume_command(), cancel_command(),
-      status_command(), history_command(), show_command(),   logs_command(),   backup_command(),
-      restore_command(), salvage_command(), health_command(), audit_command(),  agent_command()};
+      init_command(),    doctor_command(),   plan_command(),   deploy_command(), approve_command(),
+      reject_command(),  rollback_command(), rewind_command(), resume_command(), cancel_command(),
+      status_command(),  history_command(),  show_command(),   logs_command(),   backup_command(),
+      restore_command(), salvage_command(),  health_command(), audit_command(),  agent_command()};
   return all;
 }
 

@@ -25,7 +25,9 @@ app::DeployRequest request_of(const Session& session, const Opened& opened, cons
 Status reasons_given(const Args& args) {
   for (const char* skip : {"--skip-tests", "--skip-backup", "--skip-checks", "--emergency"}) {
     if (args.has(skip) && args.get("--reason").empty()) {
-      return fail(Fault::invalid, std::string(skip) + " needs a reason, which is announced and recorded: --reason \"...\"");
+      return fail(
+          Fault::invalid,
+          std::string(skip) + " needs a reason, which is announced and recorded: --reason \"...\"");
     }
   }
   return {};
@@ -46,16 +48,24 @@ int show_plan(Session& session, const Args& args) {
   if (!opened) return tell(opened.error());
   auto plan = app::plan_deploy(*opened->desk, request_of(session, *opened, args));
   if (!plan) return tell(plan.error());
-  if (session.json) fmt::print("{}\n", canonical(Json{{"digest", pipeline::digest(*plan)}, {"plan", pipeline::to_json(*plan)}}));
-  else fmt::print("{}", plan_for_people(*plan, "belay deploy" + as_typed(args)));
+  if (session.json)
+    fmt::print("{}\n", canonical(Json{{"digest", pipeline::digest(*plan)},
+                                      {"plan", pipeline::to_json(*plan)}}));
+  else
+    fmt::print("{}", plan_for_people(*plan, "belay deploy" + as_typed(args)));
   return exit_changes;
 }
 
-Result<bool> first_release_agreed(const Session& session, const Opened& opened, const pipeline::Plan& plan) {
+Result<bool> first_release_agreed(const Session& session, const Opened& opened,
+                                  const pipeline::Plan& plan) {
   const auto* env = opened.desk->project.spec.environment(plan.environment);
   if (!plan.live.empty() || env->first) return true;
-  return agree(session, fmt::format("Nothing is live in {}: if this first release fails, it is taken down and nothing is "
-                                    "live. Go on?", plan.environment));
+  return agree(
+      session,
+      fmt::format(
+          "Nothing is live in {}: if this first release fails, it is taken down and nothing is "
+          "live. Go on?",
+          plan.environment));
 }
 
 int deploy(Session& session, const Args& args) {
@@ -70,7 +80,8 @@ int deploy(Session& session, const Args& args) {
   auto agreed = first_release_agreed(session, *opened, *plan);
   if (!agreed) return tell(agreed.error(), exit_usage);
   if (!*agreed) return exit_failed;
-  // Everything that the run will need is wired before the run exists: a missing secret is named now.
+  // Everything that the run will need is wired before the run exists: a missing secret is named
+  // now.
   if (auto works = app::wire_run(desk, *plan); !works) return tell(works.error(), exit_usage);
   auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(*plan)), 1});
   if (!run) return tell(run.error());
@@ -81,7 +92,8 @@ std::vector<Option> deploy_options() {
   return {{"--env", "ENV", "environment (needed when there are several)"},
           {"--ref", "REF", "branch, tag or commit; HEAD when not given"},
           {"--skip-tests", "", "do not run `test:` (needs --reason)"},
-          {"--skip-backup", "", "no restore point: what migrate changes cannot be undone (needs --reason)"},
+          {"--skip-backup", "",
+           "no restore point: what migrate changes cannot be undone (needs --reason)"},
           {"--skip-checks", "", "no checks, no watch (needs --reason)"},
           {"--reason", "TEXT", "why something is skipped; announced and recorded"},
           {"--no-wait", "", "return while approvals, a timer or a lock are waited for (exit 4)"},
@@ -90,7 +102,15 @@ std::vector<Option> deploy_options() {
 
 }  // namespace
 
-Command plan_command() { return {"plan", "show what a deploy would do; changes nothing", "", 0, 0, deploy_options(), show_plan, manual_of("plan")}; }
-Command deploy_command() { return {"deploy", "take a commit to an environment", "", 0, 0, deploy_options(), deploy, manual_of("deploy")}; }
+Command plan_command() {
+  return {"plan",    "show what a deploy would do; changes nothing",
+          "",        0,
+          0,         deploy_options(),
+          show_plan, manual_of("plan")};
+}
+Command deploy_command() {
+  return {"deploy",           "take a commit to an environment", "", 0, 0, deploy_options(), deploy,
+          manual_of("deploy")};
+}
 
 }  // namespace belay::cli

@@ -20,13 +20,17 @@ int health(Session& session, const Args& args) {
   const Json facts{{"name", opened->environment}, {"project", desk.project.spec.project}};
   auto checks = engine::checks_of(site, "");
   if (!checks) return tell(checks.error(), exit_usage);
-  const auto report = probe::run_checks(*site.prober, desk.world().clock, *checks, engine::surroundings(site, "", false),
-                                        {&desk.world().executor, {}, facts});
+  const auto report =
+      probe::run_checks(*site.prober, desk.world().clock, *checks,
+                        engine::surroundings(site, "", false), {&desk.world().executor, {}, facts});
   const auto json = probe::to_json(report);
   if (const auto file = args.get("--report"); !file.empty()) {
-    if (auto written = write_file(file, (*works)->secrets->mask(json.dump(2)) + "\n", 0644); !written) return tell(written.error());
+    if (auto written = write_file(file, (*works)->secrets->mask(json.dump(2)) + "\n", 0644);
+        !written)
+      return tell(written.error());
   }
-  fmt::print("{}\n", (*works)->secrets->mask(session.json ? canonical(json) : probe::to_table(report)));
+  fmt::print("{}\n",
+             (*works)->secrets->mask(session.json ? canonical(json) : probe::to_table(report)));
   if (report.unhealthy()) return exit_failed;
   const bool degraded = report.count(probe::Verdict::warning) > 0;
   return degraded && args.has("--strict") ? exit_failed : exit_done;
@@ -35,11 +39,16 @@ int health(Session& session, const Args& args) {
 }  // namespace
 
 Command health_command() {
-  return {"health", "run the environment's checks", "", 0, 0,
+  return {"health",
+          "run the environment's checks",
+          "",
+          0,
+          0,
           {{"--env", "ENV", "environment"},
            {"--report", "FILE", "also write the report as JSON"},
            {"--strict", "", "exit 1 for DEGRADED as well"}},
-          health, manual_of("health")};
+          health,
+          manual_of("health")};
 }
 
 }  // namespace belay::cli

@@ -13,14 +13,20 @@ int init(Session& session, const Args&) {
   const Path path = session.file.value_or(session.here / "belay.yaml");
   std::error_code code;
   if (std::filesystem::exists(path, code)) {
-    return tell(fail(Fault::conflict, path.string() + " is there already; nothing was changed. To look at what it does: belay plan"), exit_usage);
+    return tell(
+        fail(Fault::conflict,
+             path.string() +
+                 " is there already; nothing was changed. To look at what it does: belay plan"),
+        exit_usage);
   }
   auto found = app::inspect(session.here);
   if (!found) return tell(found.error());
   const auto text = app::starting_file(*found);
-  if (auto sound = app::spec_of(text, "belay.yaml"); !sound) return tell(std::move(sound).error().in("what init wrote does not hold (a bug)"));
+  if (auto sound = app::spec_of(text, "belay.yaml"); !sound)
+    return tell(std::move(sound).error().in("what init wrote does not hold (a bug)"));
   if (auto written = write_file(path, text, 0644); !written) return tell(written.error());
-  for (const auto& service : found->services) fmt::print("  {:<14} from {} in {}\n", service.name, service.from, service.path);
+  for (const auto& service : found->services)
+    fmt::print("  {:<14} from {} in {}\n", service.name, service.from, service.path);
   for (const auto& note : found->notes) fmt::print("  note: {}\n", note);
   fmt::print("{} is written. Read it, commit it, then: belay doctor\n", path.string());
   return exit_done;
@@ -28,6 +34,9 @@ int init(Session& session, const Args&) {
 
 }  // namespace
 
-Command init_command() { return {"init", "write a commented belay.yaml for this project", "", 0, 0, {}, init, manual_of("init")}; }
+Command init_command() {
+  return {"init",           "write a commented belay.yaml for this project", "", 0, 0, {}, init,
+          manual_of("init")};
+}
 
 }  // namespace belay::cli

@@ -18,13 +18,17 @@ std::string change_lines(const Plan& plan) {
   const char* head = "  changes  ";
   for (const auto& one : plan.facts.value("changes", Json::array())) {
     const auto& commits = one["commits"];
-    std::string what = commits.empty() ? "no commits touch it"
-                                       : fmt::format("\"{}\"{}", commits[0].get<std::string>(),
-                                                     commits.size() > 1 ? fmt::format(" and {} more", commits.size() - 1) : "");
+    std::string what =
+        commits.empty()
+            ? "no commits touch it"
+            : fmt::format(
+                  "\"{}\"{}", commits[0].get<std::string>(),
+                  commits.size() > 1 ? fmt::format(" and {} more", commits.size() - 1) : "");
     out += fmt::format("{} {:<9} {}\n", head, one["service"].get<std::string>(), what);
     head = "           ";
   }
-  if (const auto* migrate = plan.first_of("migrate")) out += fmt::format("            data      {}\n", migrate->title);
+  if (const auto* migrate = plan.first_of("migrate"))
+    out += fmt::format("            data      {}\n", migrate->title);
   return out;
 }
 
@@ -43,8 +47,10 @@ std::string step_lines(const Plan& plan) {
     std::replace(name.begin(), name.end(), ':', ' ');
     std::string right = about_time(plan, step.id);
     if (!step.undo.empty()) right += (right.empty() ? "undo: " : " · undo: ") + step.undo;
-    if (!step.cannot_undo.empty()) right += (right.empty() ? "" : " · ") + ("CANNOT BE UNDONE: " + step.cannot_undo);
-    out += fmt::format("  {:>2}  {:<18} {}{}\n", i + 1, name, step.title, right.empty() ? "" : "   [" + right + "]");
+    if (!step.cannot_undo.empty())
+      right += (right.empty() ? "" : " · ") + ("CANNOT BE UNDONE: " + step.cannot_undo);
+    out += fmt::format("  {:>2}  {:<18} {}{}\n", i + 1, name, step.title,
+                       right.empty() ? "" : "   [" + right + "]");
   }
   return out;
 }
@@ -54,8 +60,10 @@ std::string way_back_lines(const Plan& plan) {
   const bool data = std::any_of(plan.back.begin(), plan.back.end(), is("rewind"));
   const bool asks = std::any_of(plan.back.begin(), plan.back.end(), is("ask"));
   std::string out = "\n  If it goes wrong: ";
-  if (plan.live.empty() && plan.pipeline == "deploy") out += "the new versions are taken down; nothing was live before.";
-  else out += "code back to " + plan.live + " in about 1 s.";
+  if (plan.live.empty() && plan.pipeline == "deploy")
+    out += "the new versions are taken down; nothing was live before.";
+  else
+    out += "code back to " + plan.live + " in about 1 s.";
   if (data) {
     out += asks ? " Whether the data goes back\n  is asked then, with a preview"
                 : " Data back to the restore point,\n  with customers' requests held meanwhile";
@@ -68,7 +76,8 @@ std::string warnings(const Plan& plan) {
   std::string out;
   for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
     if (plan.facts.contains(reason)) {
-      out += fmt::format("  !! --{}: {}\n", std::string(reason), plan.facts[reason].get<std::string>());
+      out += fmt::format("  !! --{}: {}\n", std::string(reason),
+                         plan.facts[reason].get<std::string>());
     }
   }
   for (const auto& path : plan.notes.value("uncommitted", Json::array())) {
@@ -77,7 +86,8 @@ std::string warnings(const Plan& plan) {
   for (const auto& text : plan.notes.value("not_carried", Json::array())) {
     out += fmt::format("  not carried: {}\n", text.get<std::string>());
   }
-  for (const auto& text : plan.notes.value("policy", Json::array())) out += "  policy: " + text.get<std::string>() + "\n";
+  for (const auto& text : plan.notes.value("policy", Json::array()))
+    out += "  policy: " + text.get<std::string>() + "\n";
   return out;
 }
 
@@ -112,25 +122,30 @@ std::string salvage_lines(const Loaded& loaded, const std::string& run) {
   const auto rewind = rewind_result(loaded);
   if (!rewind.is_object() || rewind.value("salvage", std::string()).empty()) return {};
   const auto salvage = rewind["salvage"].get<std::string>();
-  return fmt::format("  {} documents reverted, {} taken back, {} brought back; what they were is kept:\n"
-                     "  look at it:                belay salvage show {}\n"
-                     "  put customers' writes back: belay salvage apply {}\n"
-                     "  undo this rollback:        belay rollback --undo {}\n",
-                     with_commas(rewind.value("reverted", std::uint64_t{0})),
-                     with_commas(rewind.value("removed", std::uint64_t{0})),
-                     with_commas(rewind.value("brought_back", std::uint64_t{0})), salvage, salvage, run);
+  return fmt::format(
+      "  {} documents reverted, {} taken back, {} brought back; what they were is kept:\n"
+      "  look at it:                belay salvage show {}\n"
+      "  put customers' writes back: belay salvage apply {}\n"
+      "  undo this rollback:        belay rollback --undo {}\n",
+      with_commas(rewind.value("reverted", std::uint64_t{0})),
+      with_commas(rewind.value("removed", std::uint64_t{0})),
+      with_commas(rewind.value("brought_back", std::uint64_t{0})), salvage, salvage, run);
 }
 
 std::string shipped_text(const Loaded& loaded, const std::string& run) {
   const auto& plan = loaded.plan;
-  const auto took = loaded.history.finished_at ? for_people(*loaded.history.finished_at - loaded.history.created_at) : "";
+  const auto took = loaded.history.finished_at
+                        ? for_people(*loaded.history.finished_at - loaded.history.created_at)
+                        : "";
   if (plan.pipeline == "deploy") {
-    return fmt::format("\nShipped. Customers are on {} ({}).\n  to go back: belay rollback{}\n", plan.release, took,
-                       plan.live.empty() ? "" : " " + plan.live);
+    return fmt::format("\nShipped. Customers are on {} ({}).\n  to go back: belay rollback{}\n",
+                       plan.release, took, plan.live.empty() ? "" : " " + plan.live);
   }
-  std::string out = fmt::format("\nDone. Customers are on {} ({}).\n", plan.release.empty() ? "the same release" : plan.release, took);
+  std::string out = fmt::format("\nDone. Customers are on {} ({}).\n",
+                                plan.release.empty() ? "the same release" : plan.release, took);
   out += salvage_lines(loaded, run);
-  if (plan.pipeline == "rollback" && plan.facts.value("code", false)) out += fmt::format("  to go forward again: belay rollback {}\n", plan.live);
+  if (plan.pipeline == "rollback" && plan.facts.value("code", false))
+    out += fmt::format("  to go forward again: belay rollback {}\n", plan.live);
   return out;
 }
 
@@ -140,7 +155,9 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   std::string out;
   if (plan.pipeline == "deploy") {
     out += fmt::format("Plan for {} of {}   {}{}\n", plan.environment, plan.project,
-                       plan.notes.contains("live_commit") ? plan.notes["live_commit"].get<std::string>().substr(0, 7) + ".." : "",
+                       plan.notes.contains("live_commit")
+                           ? plan.notes["live_commit"].get<std::string>().substr(0, 7) + ".."
+                           : "",
                        plan.commit.substr(0, 7));
     out += change_lines(plan);
   } else {
@@ -162,20 +179,28 @@ std::string ending_for_people(const std::string& run, const Loaded& loaded) {
   const auto& history = loaded.history;
   const auto& plan = loaded.plan;
   if (history.stopped) {
-    return fmt::format("\nSTOPPED, a person is needed: {}\n  The run keeps its lock. When the cause is mended: belay resume {}\n",
-                       *history.stopped, run);
+    return fmt::format(
+        "\nSTOPPED, a person is needed: {}\n  The run keeps its lock. When the cause is mended: "
+        "belay resume {}\n",
+        *history.stopped, run);
   }
   const auto because = history.finished.value("text", std::string());
   if (history.ending == "done") return shipped_text(loaded, run);
   if (history.ending == "rolled_back") {
-    std::string out = fmt::format("\nRolled back. Customers are on {}.\n  because of {}\n  {}\n", plan.live, because, times_back(loaded));
+    std::string out = fmt::format("\nRolled back. Customers are on {}.\n  because of {}\n  {}\n",
+                                  plan.live, because, times_back(loaded));
     return out + salvage_lines(loaded, run);
   }
-  if (history.ending == "failed") return fmt::format("\nFailed; nothing was changed{}.\n  {}\n", plan.live.empty() ? "" : ", customers are on " + plan.live, because);
-  if (history.ending == "superseded") return fmt::format("\nSuperseded; nothing was changed.\n  {}\n", because);
-  if (history.ending == "refused" || history.ending == "expired") return fmt::format("\nNot approved; nothing was changed.\n  {}\n", because);
+  if (history.ending == "failed")
+    return fmt::format("\nFailed; nothing was changed{}.\n  {}\n",
+                       plan.live.empty() ? "" : ", customers are on " + plan.live, because);
+  if (history.ending == "superseded")
+    return fmt::format("\nSuperseded; nothing was changed.\n  {}\n", because);
+  if (history.ending == "refused" || history.ending == "expired")
+    return fmt::format("\nNot approved; nothing was changed.\n  {}\n", because);
   if (history.ending == "busy") return fmt::format("\nBusy; nothing was changed.\n  {}\n", because);
-  if (history.ending == "cancelled") return fmt::format("\nCancelled; nothing was changed.\n  {}\n", because);
+  if (history.ending == "cancelled")
+    return fmt::format("\nCancelled; nothing was changed.\n  {}\n", because);
   return fmt::format("\nRun {} goes on: belay resume {}\n", run, run);
 }
 

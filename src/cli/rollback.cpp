@@ -14,8 +14,9 @@ namespace {
 std::string difference_lines(const vault::Preview& preview) {
   std::string out;
   for (const auto& one : preview.differences) {
-    out += fmt::format("    {:<28} {} reverted, {} taken back, {} brought back{}{}\n", one.ns.text(),
-                       with_commas(one.reverted), with_commas(one.removed), with_commas(one.brought_back),
+    out += fmt::format("    {:<28} {} reverted, {} taken back, {} brought back{}{}\n",
+                       one.ns.text(), with_commas(one.reverted), with_commas(one.removed),
+                       with_commas(one.brought_back),
                        one.collection_removed ? ", the collection is removed" : "",
                        one.collection_created ? ", the collection comes back" : "");
     for (const auto& text : one.catalogue) out += "      " + text + "\n";
@@ -31,10 +32,13 @@ Result<std::string> lost_writes(app::Desk& desk, const pipeline::Plan& plan) {
   if (!data.starts_with("point:")) return std::string();
   TRY_LET(auto works, app::wire_present(desk, plan.environment, {true, false}));
   TRY_LET(auto point, works->site.vault->load(data.substr(6)));
-  TRY_LET(auto preview, vault::preview_rewind(*works->site.database, *works->site.vault, point, {}, {}));
-  if (preview.differences.empty()) return fmt::format("  The data is as it was in {}: nothing is lost.\n", point.name);
-  return fmt::format("  The data goes back to {} of {}; all of this is kept in a salvage first:\n{}", point.name,
-                     to_text(point.finished), difference_lines(preview));
+  TRY_LET(auto preview,
+          vault::preview_rewind(*works->site.database, *works->site.vault, point, {}, {}));
+  if (preview.differences.empty())
+    return fmt::format("  The data is as it was in {}: nothing is lost.\n", point.name);
+  return fmt::format(
+      "  The data goes back to {} of {}; all of this is kept in a salvage first:\n{}", point.name,
+      to_text(point.finished), difference_lines(preview));
 }
 
 int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args& args) {
@@ -53,11 +57,15 @@ int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args
 
 int rollback(Session& session, const Args& args) {
   if (args.has("--code-only") && args.has("--database-only")) {
-    return tell(fail(Fault::invalid, "--code-only and --database-only exclude each other"), exit_usage);
+    return tell(fail(Fault::invalid, "--code-only and --database-only exclude each other"),
+                exit_usage);
   }
   for (const char* flag : {"--skip-checks", "--emergency"}) {
     if (args.has(flag) && args.get("--reason").empty()) {
-      return tell(fail(Fault::invalid, std::string(flag) + " needs a reason, which is announced and recorded: --reason \"...\""), exit_usage);
+      return tell(fail(Fault::invalid,
+                       std::string(flag) +
+                           " needs a reason, which is announced and recorded: --reason \"...\""),
+                  exit_usage);
     }
   }
   auto opened = open(session, args);
@@ -89,7 +97,11 @@ int rewind(Session& session, const Args& args) {
 }  // namespace
 
 Command rollback_command() {
-  return {"rollback", "bring code and data back to an earlier release", "[TAG]", 0, 1,
+  return {"rollback",
+          "bring code and data back to an earlier release",
+          "[TAG]",
+          0,
+          1,
           {{"--env", "ENV", "environment"},
            {"--code-only", "", "only the code; the data stays as it is"},
            {"--database-only", "", "only the data"},
@@ -99,15 +111,21 @@ Command rollback_command() {
            {"--reason", "TEXT", "announced and recorded"},
            {"--no-wait", "", "return while approvals or a lock are waited for (exit 4)"},
            {"--dry-run", "", "show the plan and what would be lost"}},
-          rollback, manual_of("rollback")};
+          rollback,
+          manual_of("rollback")};
 }
 
 Command rewind_command() {
-  return {"rewind", "bring the live database to a restore point", "POINT", 1, 1,
+  return {"rewind",
+          "bring the live database to a restore point",
+          "POINT",
+          1,
+          1,
           {{"--env", "ENV", "environment"},
            {"--no-wait", "", "return while approvals or a lock are waited for (exit 4)"},
            {"--dry-run", "", "show what would be changed"}},
-          rewind, manual_of("rewind")};
+          rewind,
+          manual_of("rewind")};
 }
 
 }  // namespace belay::cli

@@ -25,7 +25,8 @@ int resume(Session& session, const Args& args) {
   if (loaded->history.stopped || answers) {
     Json body{{"by", app::who_asks(session.env, desk.project.folder).name}};
     if (answers) body["rewind_data"] = args.has("--rewind");
-    auto done = engine::append_event(*desk.journal, run, {"run.resumed", "", canonical(body), 1}, not_over);
+    auto done =
+        engine::append_event(*desk.journal, run, {"run.resumed", "", canonical(body), 1}, not_over);
     if (!done) return tell(done.error());
   }
   return drive_or_follow(session, desk, run, !args.has("--no-wait"));
@@ -38,7 +39,8 @@ int cancel(Session& session, const Args& args) {
   const auto run = args.word(0);
   const auto who = app::who_asks(session.env, desk.project.folder).name;
   const auto because = who + (args.get("--reason").empty() ? "" : ": " + args.get("--reason"));
-  auto done = engine::append_event(*desk.journal, run, {"cancel.requested", "", canonical({{"because", because}}), 1}, not_over);
+  auto done = engine::append_event(
+      *desk.journal, run, {"cancel.requested", "", canonical({{"because", because}}), 1}, not_over);
   if (!done) return tell(done.error());
   fmt::print("Run {} is asked to stop: what was changed is taken back first.\n", run);
   // Whoever drives it sees the event; when nobody does, it is driven to its end here.
@@ -49,17 +51,24 @@ int cancel(Session& session, const Args& args) {
 }  // namespace
 
 Command resume_command() {
-  return {"resume", "go on with a run after a crash, an interruption or a stop", "RUN", 1, 1,
+  return {"resume",
+          "go on with a run after a crash, an interruption or a stop",
+          "RUN",
+          1,
+          1,
           {{"--env", "ENV", "environment"},
            {"--rewind", "", "answer: the data goes back too"},
            {"--keep-data", "", "answer: the data stays as it is"},
            {"--no-wait", "", "return while people or a lock are waited for"}},
-          resume, manual_of("resume")};
+          resume,
+          manual_of("resume")};
 }
 
 Command cancel_command() {
-  return {"cancel", "stop a run safely: what it changed is taken back", "RUN", 1, 1,
-          {{"--env", "ENV", "environment"}, {"--reason", "TEXT", "recorded"}}, cancel, manual_of("cancel")};
+  return {"cancel", "stop a run safely: what it changed is taken back",
+          "RUN",    1,
+          1,        {{"--env", "ENV", "environment"}, {"--reason", "TEXT", "recorded"}},
+          cancel,   manual_of("cancel")};
 }
 
 }  // namespace belay::cli

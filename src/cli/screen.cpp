@@ -22,7 +22,9 @@ constexpr const char* yellow = "33";
 constexpr Millis redraw_every{100};
 constexpr int bar_width = 20;
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 std::string rest_indented(const std::string& text) {
   const auto at = text.find('\n');
@@ -40,9 +42,13 @@ std::string row(const std::string& mark, const std::string& label, const std::st
   // Marks and dots are several bytes but one column.
   std::size_t columns = 0;
   for (char c : left) columns += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
-  const auto room = static_cast<std::size_t>(width) > time.size() ? static_cast<std::size_t>(width) - time.size() : 0;
-  if (columns + 1 < room) left.append(room - columns, ' ');
-  else left += "  ";
+  const auto room = static_cast<std::size_t>(width) > time.size()
+                        ? static_cast<std::size_t>(width) - time.size()
+                        : 0;
+  if (columns + 1 < room)
+    left.append(room - columns, ' ');
+  else
+    left += "  ";
   return left + time;
 }
 
@@ -50,21 +56,24 @@ std::string progress_text(const engine::Progress& p, double rate) {
   const auto of = p.total > 0 ? " of " + with_commas(p.total) : std::string();
   std::string text = fmt::format("{} {}{} {}", p.what, with_commas(p.done), of, p.unit);
   if (p.total > 0) {
-    const auto filled = static_cast<std::size_t>(bar_width * std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.total)));
+    const auto filled = static_cast<std::size_t>(
+        bar_width * std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.total)));
     std::string bar;
     for (std::size_t i = 0; i < bar_width; ++i) bar += i < filled ? "━" : "╌";
     text += " " + bar;
   }
   if (rate >= 1) text += fmt::format("  {}/s", with_commas(static_cast<std::uint64_t>(rate)));
   if (rate >= 1 && p.total > p.done) {
-    text += fmt::format("  {} left", for_people(Millis(static_cast<std::int64_t>(static_cast<double>(p.total - p.done) / rate * 1000))));
+    text += fmt::format("  {} left", for_people(Millis(static_cast<std::int64_t>(
+                                         static_cast<double>(p.total - p.done) / rate * 1000))));
   }
   return text;
 }
 
 }  // namespace
 
-Screen::Screen(const Session& session, app::Places places, std::function<std::string(std::string_view)> mask)
+Screen::Screen(const Session& session, app::Places places,
+               std::function<std::string(std::string_view)> mask)
     : session_(session), places_(std::move(places)), mask_(std::move(mask)) {}
 
 std::string Screen::paint(const char* code, const std::string& text) const {
@@ -79,8 +88,10 @@ void Screen::clear_bar() {
 void Screen::line(const std::string& text, TimePoint at) {
   clear_bar();
   const auto shown = mask_(text);
-  if (session_.terminal.tty) fmt::print("{}\n", shown);
-  else fmt::print("{} {}\n", to_text(at).substr(11, 8), shown);
+  if (session_.terminal.tty)
+    fmt::print("{}\n", shown);
+  else
+    fmt::print("{} {}\n", to_text(at).substr(11, 8), shown);
   std::fflush(stdout);
 }
 
@@ -112,7 +123,11 @@ void Screen::event(const std::string& run, const Plan& plan, const Event& event)
   }
   if (event.seq <= quiet_until_) return;
   if (session_.json) {
-    Json out{{"run", run}, {"seq", event.seq}, {"at", to_text(event.at)}, {"event", event.kind}, {"body", event.body}};
+    Json out{{"run", run},
+             {"seq", event.seq},
+             {"at", to_text(event.at)},
+             {"event", event.kind},
+             {"body", event.body}};
     fmt::print("{}\n", mask_(canonical(out)));
     std::fflush(stdout);
     return;
@@ -124,7 +139,8 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
   const auto step = event.body.value("step", "");
   const bool ok = event.body.value("ok", false);
   const auto begun = begun_.find(step);
-  const auto took = begun == begun_.end() ? Millis(event.body.value("ms", std::int64_t{0})) : event.at - begun->second;
+  const auto took = begun == begun_.end() ? Millis(event.body.value("ms", std::int64_t{0}))
+                                          : event.at - begun->second;
   begun_.erase(step);
   const bool gate = step == "lock";
   const auto time = gate && took < Millis(100) ? "" : for_people(took);
@@ -135,7 +151,9 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
     line(row(paint(green, "✓"), label(plan, step), what, time, session_.terminal.width), event.at);
   } else {
     const auto error = event.body.value("error", std::string("failed"));
-    line(row(paint(red, "✗"), label(plan, step), first_line(error), time, session_.terminal.width) + rest_indented(error), event.at);
+    line(row(paint(red, "✗"), label(plan, step), first_line(error), time, session_.terminal.width) +
+             rest_indented(error),
+         event.at);
   }
 }
 
@@ -144,25 +162,38 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
   if (event.kind == "run.created") {
     line(fmt::format("Run {} · {} {} {} {}", run, plan.pipeline,
                      plan.pipeline == "deploy" ? plan.commit.substr(0, 7) : plan.release,
-                     plan.pipeline == "deploy" ? "to" : "in", plan.environment), event.at);
+                     plan.pipeline == "deploy" ? "to" : "in", plan.environment),
+         event.at);
   } else if (event.kind == "step.outcome") {
     step_ended(plan, event);
   } else if (event.kind == "approval.requested") {
     const auto* gate = plan.step(text("step"));
-    line(row(paint(yellow, "…"), label(plan, text("step")), "waiting for " + (gate == nullptr ? "" : gate->title), "", 0), event.at);
-    line(fmt::format("                        hand them:  belay approve {}    (or: belay show {} --request)", run, run), event.at);
+    line(row(paint(yellow, "…"), label(plan, text("step")),
+             "waiting for " + (gate == nullptr ? "" : gate->title), "", 0),
+         event.at);
+    line(
+        fmt::format(
+            "                        hand them:  belay approve {}    (or: belay show {} --request)",
+            run, run),
+        event.at);
     begun_[text("step")] = event.at;
   } else if (event.kind == "approval.vote") {
     auto vote = pipeline::vote_from_json(event.body);
     if (!vote) return;
     const bool yes = vote->decision == pipeline::Decision::approve;
-    line(row(" ", label(plan, plan.first_of("approve") != nullptr ? plan.first_of("approve")->id : "approve"),
-             fmt::format("{} {} {} ({})", vote->person, yes ? "approved" : "refused: " + vote->reason,
-                         to_text(event.at).substr(11, 8), pipeline::key_for_people(vote->key)), "", 0), event.at);
+    line(row(" ",
+             label(plan,
+                   plan.first_of("approve") != nullptr ? plan.first_of("approve")->id : "approve"),
+             fmt::format("{} {} {} ({})", vote->person,
+                         yes ? "approved" : "refused: " + vote->reason,
+                         to_text(event.at).substr(11, 8), pipeline::key_for_people(vote->key)),
+             "", 0),
+         event.at);
   } else if (event.kind == "cancel.requested") {
     line("Cancelled: " + text("because"), event.at);
   } else if (event.kind == "way_back.begun") {
-    const bool data = std::any_of(plan.back.begin(), plan.back.end(), [](const Step& s) { return s.kind == "rewind"; });
+    const bool data = std::any_of(plan.back.begin(), plan.back.end(),
+                                  [](const Step& s) { return s.kind == "rewind"; });
     line(fmt::format("\nRolling back: {}", data ? "code and data" : "code"), event.at);
   } else if (event.kind == "run.resumed") {
     line(fmt::format("Resumed by {}", text("by")), event.at);
@@ -173,12 +204,16 @@ void Screen::progress(const std::string&, const Step& step, const engine::Progre
   std::lock_guard guard(mutex_);
   if (!session_.terminal.tty || session_.json) return;
   const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
-  if (bar_.step != step.id || progress.done < bar_.first) bar_ = {step.id, now, Millis(0), progress.done};
+  if (bar_.step != step.id || progress.done < bar_.first)
+    bar_ = {step.id, now, Millis(0), progress.done};
   const auto since = now - bar_.since;
   if (since - bar_.drawn < redraw_every && bar_.drawn != Millis(0)) return;
   bar_.drawn = since;
-  const double rate = since.count() > 0 ? static_cast<double>(progress.done - bar_.first) * 1000.0 / static_cast<double>(since.count()) : 0;
-  fmt::print("\r\x1b[K {}  {:<18} {}", paint(yellow, "…"), step.kind, mask_(progress_text(progress, rate)));
+  const double rate = since.count() > 0 ? static_cast<double>(progress.done - bar_.first) * 1000.0 /
+                                              static_cast<double>(since.count())
+                                        : 0;
+  fmt::print("\r\x1b[K {}  {:<18} {}", paint(yellow, "…"), step.kind,
+             mask_(progress_text(progress, rate)));
   std::fflush(stdout);
   bar_shown_ = true;
 }

@@ -16,10 +16,13 @@ namespace belay::cli {
 class Screen final : public engine::Reporter {
  public:
   // `mask` hides secrets in everything that is shown or kept in logs.
-  Screen(const Session& session, app::Places places, std::function<std::string(std::string_view)> mask);
+  Screen(const Session& session, app::Places places,
+         std::function<std::string(std::string_view)> mask);
 
-  void event(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event) override;
-  void progress(const std::string& run, const pipeline::Step& step, const engine::Progress& progress) override;
+  void event(const std::string& run, const pipeline::Plan& plan,
+             const pipeline::Event& event) override;
+  void progress(const std::string& run, const pipeline::Step& step,
+                const engine::Progress& progress) override;
   void output(const std::string& run, const pipeline::Step& step, std::string_view text) override;
 
   // Only events after this one are shown (a resumed run's past was shown before).
@@ -45,7 +48,7 @@ class Screen final : public engine::Reporter {
   std::function<std::string(std::string_view)> mask_;
   std::mutex mutex_;
   std::int64_t quiet_until_ = 0;
-  std::vector<std::string> letters_;   // way-back steps in the order they were begun
+  std::vector<std::string> letters_;  // way-back steps in the order they were begun
   std::map<std::string, TimePoint> begun_;
   Bar bar_;
   bool bar_shown_ = false;

@@ -48,7 +48,8 @@ class Signals {
 };
 
 // A cancel that somebody asked for elsewhere reaches a step that is at work here.
-std::jthread watch_cancel(app::Desk& desk, const std::string& run, std::int64_t seen, std::stop_source& source) {
+std::jthread watch_cancel(app::Desk& desk, const std::string& run, std::int64_t seen,
+                          std::stop_source& source) {
   return std::jthread([&desk, run, seen, &source](std::stop_token stop) mutable {
     while (!stop.stop_requested()) {
       auto events = desk.journal->load(run, seen);
@@ -123,10 +124,12 @@ Result<Opened> open(Session& session, const Args& args) {
   return opened;
 }
 
-Result<bool> agree(const Session& session, const std::string& question, const std::string& expected) {
+Result<bool> agree(const Session& session, const std::string& question,
+                   const std::string& expected) {
   if (session.yes) return true;
   if (!session.terminal.ask) {
-    return fail(Fault::denied, question + "\nthere is no terminal to ask on; to agree beforehand, add --yes");
+    return fail(Fault::denied,
+                question + "\nthere is no terminal to ask on; to agree beforehand, add --yes");
   }
   fmt::print("{} [type {}] ", question, expected);
   std::fflush(stdout);
@@ -139,8 +142,8 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run) {
   auto rows = desk.journal->open_runs();
   for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
     if (row.run == but_run) continue;
-    fmt::print(stderr, "Run {} ({} in {}) is not finished: belay resume {}, or belay cancel {}\n", row.run, row.pipeline,
-               row.environment, row.run, row.run);
+    fmt::print(stderr, "Run {} ({} in {}) is not finished: belay resume {}, or belay cancel {}\n",
+               row.run, row.pipeline, row.environment, row.run, row.run);
   }
 }
 
@@ -167,7 +170,8 @@ int exit_of(const engine::Loaded& loaded, engine::RunState state) {
 }
 
 int follow(Session& session, app::Desk& desk, const std::string& run) {
-  Screen screen(session, desk.project.places, [](std::string_view text) { return std::string(text); });
+  Screen screen(session, desk.project.places,
+                [](std::string_view text) { return std::string(text); });
   Signals signals;
   std::stop_source stop;
   bool interrupted = false;
@@ -181,9 +185,11 @@ int follow(Session& session, app::Desk& desk, const std::string& run) {
       if (event.seq > seen) screen.event(run, loaded->plan, event);
     }
     seen = loaded->history.last_seq;
-    if (!loaded->history.ending.empty()) return finish(session, desk, run, engine::RunState::finished);
+    if (!loaded->history.ending.empty())
+      return finish(session, desk, run, engine::RunState::finished);
     if (loaded->history.stopped) return finish(session, desk, run, engine::RunState::needs_person);
-    auto grown = desk.journal->wait(head ? head->first : 0, std::chrono::seconds(1), stop.get_token());
+    auto grown =
+        desk.journal->wait(head ? head->first : 0, std::chrono::seconds(1), stop.get_token());
     if (!grown && grown.error().fault != Fault::cancelled) return tell(grown.error());
   }
   fmt::print("\nNot following any more; the run goes on. To stop it: belay cancel {}\n", run);
@@ -198,10 +204,14 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
   auto works = app::wire_run(desk, loaded->plan);
   if (!works) return tell(works.error());
   if (!(*works)->fresh_vault_key.empty()) {
-    fmt::print("A vault key was made: {}\n  Keep a copy elsewhere: without it no restore point can be read.\n", (*works)->fresh_vault_key);
+    fmt::print(
+        "A vault key was made: {}\n  Keep a copy elsewhere: without it no restore point can be "
+        "read.\n",
+        (*works)->fresh_vault_key);
   }
   auto secrets = (*works)->secrets;
-  Screen screen(session, desk.project.places, [secrets](std::string_view text) { return secrets->mask(text); });
+  Screen screen(session, desk.project.places,
+                [secrets](std::string_view text) { return secrets->mask(text); });
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
   std::int64_t seen = loaded->history.last_seq;
   for (;;) {
@@ -213,7 +223,8 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
       return runner.drive(run, stop.get_token(), {wait});
     }();
     if (!state) return tell(state.error());
-    if (*state != engine::RunState::interrupted || interrupted) return finish(session, desk, run, *state);
+    if (*state != engine::RunState::interrupted || interrupted)
+      return finish(session, desk, run, *state);
     // Stopped by a cancel that is now in the journal: the run decides what that means.
     auto again = engine::load_run(*desk.journal, run);
     if (!again) return tell(again.error());

@@ -21,7 +21,8 @@ struct Opened {
 Result<Opened> open(Session& session, const Args& args);
 
 // True when the person agrees. Without a terminal: --yes, else denied with the way to say it.
-Result<bool> agree(const Session& session, const std::string& question, const std::string& expected = "yes");
+Result<bool> agree(const Session& session, const std::string& question,
+                   const std::string& expected = "yes");
 
 // The oldest unfinished runs are named, so that none is forgotten.
 void name_unfinished(const app::Desk& desk, const std::string& but_run = {});

@@ -14,7 +14,9 @@ int request(const engine::Loaded& loaded, const std::string& run, bool reject) {
   auto ballot = pipeline::ballot_of(loaded.plan, loaded.history, run);
   if (!ballot) return tell(ballot.error());
   // Exactly the bytes that are signed: no newline behind them.
-  fmt::print("{}", pipeline::canonical_request(ballot->request, reject ? pipeline::Decision::reject : pipeline::Decision::approve));
+  fmt::print("{}",
+             pipeline::canonical_request(ballot->request, reject ? pipeline::Decision::reject
+                                                                 : pipeline::Decision::approve));
   return exit_done;
 }
 
@@ -27,12 +29,16 @@ int show(Session& session, const Args& args) {
   if (!loaded) return tell(loaded.error());
   if (args.has("--request")) return request(*loaded, run, args.has("--reject"));
   if (!session.json) fmt::print("{}\n", plan_for_people(loaded->plan, ""));
-  Screen screen(session, desk.project.places, [](std::string_view text) { return std::string(text); });
+  Screen screen(session, desk.project.places,
+                [](std::string_view text) { return std::string(text); });
   for (const auto& event : loaded->events) screen.event(run, loaded->plan, event);
   if (!session.json) {
     fmt::print("{}", ending_for_people(run, *loaded));
-    if (auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run); ballot && loaded->history.ending.empty()) {
-      const auto state = pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at, ballot->votes, desk.world().clock.now());
+    if (auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run);
+        ballot && loaded->history.ending.empty()) {
+      const auto state =
+          pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
+                                  ballot->votes, desk.world().clock.now());
       fmt::print("  approvals: {}\n", pipeline::gate_for_people(state));
     }
   }
@@ -73,16 +79,23 @@ int logs(Session& session, const Args& args) {
 }  // namespace
 
 Command show_command() {
-  return {"show", "one run: plan, steps with their times, approvals", "RUN", 1, 1,
+  return {"show",
+          "one run: plan, steps with their times, approvals",
+          "RUN",
+          1,
+          1,
           {{"--env", "ENV", "environment"},
            {"--request", "", "exactly the bytes that an approval signs"},
            {"--reject", "", "with --request: the bytes of a rejection"}},
-          show, manual_of("show")};
+          show,
+          manual_of("show")};
 }
 
 Command logs_command() {
-  return {"logs", "what a run's tests, builds and migrations wrote", "RUN", 1, 1,
-          {{"--env", "ENV", "environment"}, {"-f", "", "go on until the run has ended"}}, logs, manual_of("logs")};
+  return {"logs", "what a run's tests, builds and migrations wrote",
+          "RUN",  1,
+          1,      {{"--env", "ENV", "environment"}, {"-f", "", "go on until the run has ended"}},
+          logs,   manual_of("logs")};
 }
 
 }  // namespace belay::cli

@@ -3,6 +3,6 @@
 
 namespace belay::cli {
 
-const char* version_text();   // "0.1.0"
+const char* version_text();  // "0.1.0"
 
 }  // namespace belay::cli

@@ -19,7 +19,7 @@
 
 namespace belay::database {
 
-using Bson = std::string;                 // one raw BSON document
+using Bson = std::string;  // one raw BSON document
 
 struct Namespace {
   std::string database, collection;
@@ -29,37 +29,37 @@ struct Namespace {
 
 struct Collection {
   Namespace ns;
-  std::string uuid;                       // 32 hex digits; empty for views and old servers
+  std::string uuid;  // 32 hex digits; empty for views and old servers
   enum class Kind { collection, view, time_series } kind = Kind::collection;
-  Bson options;                           // as listCollections gives them
-  std::vector<Bson> indexes;              // as listIndexes gives them, `_id` included, in name order
+  Bson options;               // as listCollections gives them
+  std::vector<Bson> indexes;  // as listIndexes gives them, `_id` included, in name order
   bool capped = false, clustered = false;
-  bool collated = false;                  // has a default collation: `_id` order is the collation's
+  bool collated = false;  // has a default collation: `_id` order is the collation's
   bool operator==(const Collection&) const = default;
 };
-using Catalogue = std::vector<Collection>;   // in order of namespace
+using Catalogue = std::vector<Collection>;  // in order of namespace
 
 // A point in the server's change log.
 struct Position {
-  std::uint64_t timestamp = 0;            // seconds << 32 | ordinal
+  std::uint64_t timestamp = 0;  // seconds << 32 | ordinal
   std::int64_t term = 0;
   auto operator<=>(const Position&) const = default;
 };
 
 struct Facts {
-  std::string version;                    // "8.2.0"
-  std::string replica_set;                // empty: standalone
+  std::string version;      // "8.2.0"
+  std::string replica_set;  // empty: standalone
   bool mongos = false;
-  std::string me;                         // host:port that answered
+  std::string me;  // host:port that answered
 };
 
 // What was proved on this server with marker documents in Belay's own database (docs in
 // mongodb/proofs.cpp). `missing` says, for people, what failed and what follows.
 struct Proofs {
-  bool transaction_isolates = false;      // a transaction does not see a later write
-  bool log_shows_writes = false;          // a majority write appears in the change log
-  bool exact_bytes = false;               // a document comes back byte for byte
-  bool order_agrees = false;              // the server sorts `_id` as compare_ids does
+  bool transaction_isolates = false;  // a transaction does not see a later write
+  bool log_shows_writes = false;      // a majority write appears in the change log
+  bool exact_bytes = false;           // a document comes back byte for byte
+  bool order_agrees = false;          // the server sorts `_id` as compare_ids does
   std::vector<std::string> missing;
   bool exact_points() const {
     return transaction_isolates && log_shows_writes && exact_bytes && order_agrees;
@@ -77,11 +77,11 @@ struct Touched {
   struct Entry {
     Namespace ns;
     std::string uuid;
-    std::vector<Bson> ids;                // distinct by exact bytes, in no order
+    std::vector<Bson> ids;  // distinct by exact bytes, in no order
   };
   std::vector<Entry> entries;
   std::uint64_t count = 0;
-  std::string restart;                    // non-empty: DDL or an unknown entry was seen; its text
+  std::string restart;  // non-empty: DDL or an unknown entry was seen; its text
 };
 
 using DocumentSink = std::function<Status(std::string_view document)>;
@@ -91,29 +91,30 @@ class Snapshot {
  public:
   virtual ~Snapshot() = default;
   // The documents with these ids as of the instant; an absent id is left out.
-  virtual Status fetch(const Namespace& ns, const std::vector<Bson>& ids, const DocumentSink& sink) = 0;
+  virtual Status fetch(const Namespace& ns, const std::vector<Bson>& ids,
+                       const DocumentSink& sink) = 0;
   // Only after a successful commit (w: majority) may what was read be trusted.
   virtual Status commit() = 0;
 };
 
 // One conditional change of one document by its id.
 struct Change {
-  Bson id;                                // {"_id": ...}
-  std::optional<Bson> expected;           // the live bytes this change is based on; none: absent
-  std::optional<Bson> wanted;             // what shall be there; none: nothing
+  Bson id;                       // {"_id": ...}
+  std::optional<Bson> expected;  // the live bytes this change is based on; none: absent
+  std::optional<Bson> wanted;    // what shall be there; none: nothing
 };
 struct ChangeResult {
   bool applied = false;
   // When not applied: what is there now (none: absent), so that it can be salvaged; or why not.
   std::optional<Bson> found;
-  std::string reason;                     // "changed meanwhile", "duplicate key ..."
+  std::string reason;  // "changed meanwhile", "duplicate key ..."
 };
 
 class Database {
  public:
   virtual ~Database() = default;
 
-  virtual Result<Facts> describe() = 0;   // also the ping
+  virtual Result<Facts> describe() = 0;  // also the ping
   virtual Result<Proofs> prove() = 0;
   // Collections, views and time series of the application's databases (those this object was made
   // for), without system collections. refused: something that cannot be handled, by name.
@@ -126,42 +127,50 @@ class Database {
                       const std::optional<Position>& position, const DocumentSink& sink,
                       std::stop_token stop) = 0;
   // The documents with these ids, now; absent ones are left out.
-  virtual Status fetch(const Namespace& ns, const std::vector<Bson>& ids, const DocumentSink& sink) = 0;
+  virtual Status fetch(const Namespace& ns, const std::vector<Bson>& ids,
+                       const DocumentSink& sink) = 0;
   virtual Result<std::uint64_t> count(const Namespace& ns) = 0;
 
   // Writes a marker with w: majority and finds it again in the log.
   virtual Result<Position> mark() = 0;
   // What was touched in the application's databases from `from` (inclusive) up to the marker `to`.
   // Any command entry on these databases, and any unknown one, sets `restart`.
-  virtual Result<Touched> touched(const Position& from, const Position& to, std::stop_token stop) = 0;
+  virtual Result<Touched> touched(const Position& from, const Position& to,
+                                  std::stop_token stop) = 0;
   virtual Result<std::unique_ptr<Snapshot>> snapshot() = 0;
 
   // Writes. insert: unordered, validation bypassed, zero timestamps kept; every document that was
   // not inserted is named with its `_id` and reason. An empty result: all are there.
-  struct NotInserted { Bson id; std::string reason; };
-  virtual Result<std::vector<NotInserted>> insert(const Namespace& ns, const std::vector<Bson>& documents) = 0;
+  struct NotInserted {
+    Bson id;
+    std::string reason;
+  };
+  virtual Result<std::vector<NotInserted>> insert(const Namespace& ns,
+                                                  const std::vector<Bson>& documents) = 0;
   // Each change acts only if the live document has the expected bytes. With transactions: compares
   // and writes in one transaction; all of the batch or none of it, the results tell which stood
   // in the way. One result a change. After an unknown effect: fetch and compare, then repeat.
-  virtual Result<std::vector<ChangeResult>> apply(const Namespace& ns, const std::vector<Change>& changes) = 0;
+  virtual Result<std::vector<ChangeResult>> apply(const Namespace& ns,
+                                                  const std::vector<Change>& changes) = 0;
 
-  virtual Status create(const Namespace& ns, const Bson& options) = 0;    // collection or view
-  virtual Status drop(const Namespace& ns) = 0;                           // fine when absent
+  virtual Status create(const Namespace& ns, const Bson& options) = 0;  // collection or view
+  virtual Status drop(const Namespace& ns) = 0;                         // fine when absent
   virtual Status rename(const Namespace& from, const Namespace& to) = 0;
   virtual Status create_indexes(const Namespace& ns, const std::vector<Bson>& indexes) = 0;
   virtual Status drop_index(const Namespace& ns, const std::string& name) = 0;
   // collMod with these members ({"validator": ...}, {"index": {...}}).
   virtual Status modify(const Namespace& ns, const Bson& changes) = 0;
-  virtual Status barrier() = 0;           // everything written so far is on a majority
+  virtual Status barrier() = 0;  // everything written so far is on a majority
 
   // For checks: at least `at_least` documents match; the number found.
-  virtual Result<std::uint64_t> matching(const Namespace& ns, const Bson& filter, std::uint64_t limit) = 0;
+  virtual Result<std::uint64_t> matching(const Namespace& ns, const Bson& filter,
+                                         std::uint64_t limit) = 0;
 };
 
 struct MongoConfig {
   Secret uri;
-  std::vector<std::string> names;         // the application's databases; empty: the one in the URI
-  Millis limit = std::chrono::seconds(30);   // for one command
+  std::vector<std::string> names;  // the application's databases; empty: the one in the URI
+  Millis limit = std::chrono::seconds(30);  // for one command
 };
 // Does not connect yet. invalid: the URI, without its text; it names no database.
 Result<std::unique_ptr<Database>> make_mongodb(MongoConfig config);

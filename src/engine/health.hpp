@@ -17,7 +17,8 @@ Result<std::vector<pipeline::Check>> checks_of(const Site& site, const std::stri
 probe::Surroundings surroundings(Site& site, const std::string& release, bool unseen);
 
 // One sample of a version's readiness check; without a check: something listens at its port.
-probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::uint16_t port, std::stop_token stop);
+probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::uint16_t port,
+                           std::stop_token stop);
 
 // Written beside the run's log; a failure to write it is told, not fatal.
 void keep_report(const Site& site, const StepContext& context, const probe::HealthReport& report);

@@ -12,7 +12,8 @@ namespace {
 // What a finished run left behind for the release that it replaced.
 DataOf data_left_by(const journal::RunRow& row, const Json& summary) {
   if (row.pipeline == "deploy") {
-    if (summary.value("restore_point", true)) return {DataOf::Kind::point, "rp-" + row.run, row.run, {}};
+    if (summary.value("restore_point", true))
+      return {DataOf::Kind::point, "rp-" + row.run, row.run, {}};
     return {DataOf::Kind::none, {}, row.run, "run " + row.run + " was made with --skip-backup"};
   }
   const auto data = summary.value("data", std::string("none"));
@@ -25,8 +26,8 @@ DataOf data_left_by(const journal::RunRow& row, const Json& summary) {
 
 void take_in(Releases& all, const journal::RunRow& row, const Json& summary) {
   const auto tag = summary.value("release", std::string());
-  const bool new_code = row.pipeline == "deploy" ||
-                        (row.pipeline == "rollback" && summary.value("code", true));
+  const bool new_code =
+      row.pipeline == "deploy" || (row.pipeline == "rollback" && summary.value("code", true));
   if (row.state != "done" || !new_code || tag.empty()) return;
   if (all.live && all.live->tag != tag) {
     all.ended.push_back({all.live->tag, row.run, data_left_by(row, summary)});
@@ -45,7 +46,8 @@ void take_in(Releases& all, const journal::RunRow& row, const Json& summary) {
 }  // namespace
 
 const Release* Releases::find(const std::string& tag) const {
-  const auto at = std::find_if(shipped.begin(), shipped.end(), [&](const Release& r) { return r.tag == tag; });
+  const auto at =
+      std::find_if(shipped.begin(), shipped.end(), [&](const Release& r) { return r.tag == tag; });
   return at == shipped.end() ? nullptr : &*at;
 }
 
@@ -72,7 +74,8 @@ Result<Releases> read_releases(journal::Journal& journal, const std::string& env
   TRY_LET(auto rows, journal.runs(environment, 100'000));
   Releases all;
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-    TRY_LET(auto summary, parse_json(row->summary.empty() ? "{}" : row->summary).in("run " + row->run));
+    TRY_LET(auto summary,
+            parse_json(row->summary.empty() ? "{}" : row->summary).in("run " + row->run));
     take_in(all, *row, summary);
   }
   return all;

@@ -19,16 +19,16 @@ struct Release {
 // Where the data of a release is, as it was when the release was last live.
 struct DataOf {
   enum class Kind { none, point, undo } kind = Kind::none;
-  std::string name;                    // restore point, or the salvage of the rewind to undo
-  std::string run;                     // that ended the live period
+  std::string name;  // restore point, or the salvage of the rewind to undo
+  std::string run;   // that ended the live period
   std::string why_none;
 };
 
 struct Releases {
-  std::vector<Release> shipped;        // oldest first
+  std::vector<Release> shipped;  // oldest first
   std::optional<Release> live;
   TimePoint live_since{};
-  std::string live_run;                // the run that made it live
+  std::string live_run;  // the run that made it live
 
   const Release* find(const std::string& tag) const;
   // The last verified-good release other than the live one: among the earlier ones first.
@@ -37,10 +37,10 @@ struct Releases {
   DataOf data_of(const std::string& tag) const;
 
   struct Period {
-    std::string release, ended_by;     // run
+    std::string release, ended_by;  // run
     DataOf data;
   };
-  std::vector<Period> ended;           // in time order
+  std::vector<Period> ended;  // in time order
 };
 
 Result<Releases> read_releases(journal::Journal& journal, const std::string& environment);

@@ -36,8 +36,13 @@ std::string attempt_key(const std::string& run, const std::string& step, int att
   return fmt::format("run-{}.{}.{}", run, name, attempt);
 }
 
-Json outcome_body(const std::string& step, int attempt, Millis took, const Result<Json>& result, bool adopted) {
-  Json body{{"step", step}, {"attempt", attempt}, {"ok", result.ok()}, {"ms", took.count()}, {"adopted", adopted}};
+Json outcome_body(const std::string& step, int attempt, Millis took, const Result<Json>& result,
+                  bool adopted) {
+  Json body{{"step", step},
+            {"attempt", attempt},
+            {"ok", result.ok()},
+            {"ms", took.count()},
+            {"adopted", adopted}};
   if (result.ok()) {
     body["result"] = *result;
   } else {
@@ -52,8 +57,13 @@ class Drive {
  public:
   Drive(journal::Journal& journal, const StepTable& steps, World& world, Reporter& reporter,
         std::string run, std::stop_token stop, DriveOptions options)
-      : journal_(journal), steps_(steps), world_(world), reporter_(reporter), run_(std::move(run)),
-        stop_(std::move(stop)), options_(options) {}
+      : journal_(journal),
+        steps_(steps),
+        world_(world),
+        reporter_(reporter),
+        run_(std::move(run)),
+        stop_(std::move(stop)),
+        options_(options) {}
 
   Result<RunState> go(const std::string& me) {
     TRY(refresh());
@@ -62,13 +72,14 @@ class Drive {
     for (;;) {
       if (stop_.stop_requested()) return RunState::interrupted;
       const auto next = pipeline::decide(loaded_.plan, history(), world_.clock.now());
-      TRY_LET(std::optional<RunState> end, std::visit([this](const auto& n) { return act(n); }, next));
+      TRY_LET(std::optional<RunState> end,
+              std::visit([this](const auto& n) { return act(n); }, next));
       if (end) return *end;
     }
   }
 
  private:
-  using Turn = Result<std::optional<RunState>>;   // none: decide again
+  using Turn = Result<std::optional<RunState>>;  // none: decide again
   static Turn again() { return std::optional<RunState>{}; }
 
   const History& history() const { return loaded_.history; }
@@ -78,8 +89,10 @@ class Drive {
       for (const auto& step : *list) {
         const bool gate = step.kind == "approve" || step.kind == "lock" || step.kind == "ask";
         if (!gate && !steps_.contains(step.kind)) {
-          return fail(Fault::refused, fmt::format("run {} has a step of the kind {}, which this program does not know",
-                                                  run_, step.kind));
+          return fail(
+              Fault::refused,
+              fmt::format("run {} has a step of the kind {}, which this program does not know",
+                          run_, step.kind));
         }
       }
     }
@@ -101,10 +114,12 @@ class Drive {
     }
     if (fresh.empty()) return {};
     if (loaded_.plan.pipeline.empty()) {
-      TRY_LET(loaded_.plan, pipeline::plan_from_json(loaded_.events.front().body.value("plan", Json::object())));
+      TRY_LET(loaded_.plan,
+              pipeline::plan_from_json(loaded_.events.front().body.value("plan", Json::object())));
     }
     TRY_LET(loaded_.history, pipeline::fold(loaded_.events));
-    for (auto at = loaded_.events.end() - static_cast<std::ptrdiff_t>(fresh.size()); at != loaded_.events.end(); ++at) {
+    for (auto at = loaded_.events.end() - static_cast<std::ptrdiff_t>(fresh.size());
+         at != loaded_.events.end(); ++at) {
       reporter_.event(run_, loaded_.plan, *at);
     }
     return {};
@@ -123,15 +138,16 @@ class Drive {
       if (seen_ == before) return done;
       for (const auto& event : loaded_.events) {
         if (event.seq > before && event.kind == "run.claimed") {
-          return fail(Fault::busy, fmt::format("run {} is now driven by {}", run_, history().claimed_by));
+          return fail(Fault::busy,
+                      fmt::format("run {} is now driven by {}", run_, history().claimed_by));
         }
       }
     }
   }
 
   StepContext context(const Step& step, int attempt, Json baseline, const History& seen) {
-    return {run_, loaded_.plan, step, seen, attempt_key(run_, step.id, attempt), attempt,
-            std::move(baseline), stop_, world_, reporter_};
+    return {run_,    loaded_.plan,        step,  seen,   attempt_key(run_, step.id, attempt),
+            attempt, std::move(baseline), stop_, world_, reporter_};
   }
 
   Turn act(const pipeline::Perform& next) {
@@ -145,8 +161,9 @@ class Drive {
       auto baseline = kind(step).baseline(made);
       if (!baseline && baseline.error().fault == Fault::cancelled) return again();
       made.baseline = baseline ? *baseline : Json{{"error", baseline.error().message()}};
-      intents.push_back(make_event("step.intent",
-                                   {{"step", id}, {"attempt", made.attempt}, {"baseline", made.baseline}}, made.key));
+      intents.push_back(make_event(
+          "step.intent", {{"step", id}, {"attempt", made.attempt}, {"baseline", made.baseline}},
+          made.key));
       contexts.push_back(std::move(made));
     }
     TRY(append(std::move(intents)));
@@ -187,7 +204,8 @@ class Drive {
   Status perform(StepContext& one) {
     const auto since = world_.clock.steady();
     if (one.baseline.contains("error")) {
-      return outcome(one, since, fail(Fault::unreachable, one.baseline["error"].get<std::string>()), false);
+      return outcome(one, since, fail(Fault::unreachable, one.baseline["error"].get<std::string>()),
+                     false);
     }
     Result<Json> result = kind(one.step).perform(one);
     if (!result && one.stop.stop_requested() && result.error().fault == Fault::cancelled) return {};
@@ -198,20 +216,25 @@ class Drive {
   // The reply was lost: wait out what may still arrive, then ask; never repeat blindly.
   Status ask(StepContext& one, Millis since, const Error& lost) {
     for (int i = 0; i < checks_after_unknown; ++i) {
-      if (!world_.clock.sleep(std::max(kind(one.step).grace(), Millis(i * 1000)), one.stop)) return {};
+      if (!world_.clock.sleep(std::max(kind(one.step).grace(), Millis(i * 1000)), one.stop))
+        return {};
       auto checked = kind(one.step).check(one);
       if (checked && checked->answer != Answer::unknown) return settle(one, since, *checked);
     }
-    return outcome(one, since, fail(Fault::timeout, lost.message() + "; and whether it was done cannot be told"), false);
+    return outcome(
+        one, since,
+        fail(Fault::timeout, lost.message() + "; and whether it was done cannot be told"), false);
   }
 
   Status resolve(StepContext& one) {
     const auto since = world_.clock.steady();
     const auto due = history_time(one) + kind(one.step).grace();
-    if (world_.clock.now() < due && !world_.clock.sleep(due - world_.clock.now(), one.stop)) return {};
+    if (world_.clock.now() < due && !world_.clock.sleep(due - world_.clock.now(), one.stop))
+      return {};
     if (one.history.cancelled && !one.history.way_back) {
       kind(one.step).abandon(one);
-      return outcome(one, since, fail(Fault::cancelled, "cancelled: " + *one.history.cancelled), false);
+      return outcome(one, since, fail(Fault::cancelled, "cancelled: " + *one.history.cancelled),
+                     false);
     }
     auto checked = kind(one.step).check(one);
     if (!checked) return outcome(one, since, checked.error(), true);
@@ -230,9 +253,11 @@ class Drive {
       case Answer::absent: return perform_anew(one);
       case Answer::unknown: break;
     }
-    return outcome(one, since,
-                   fail(Fault::timeout, "whether it was done cannot be told" +
-                                            (checked.evidence.empty() ? "" : ": " + checked.evidence)), true);
+    return outcome(
+        one, since,
+        fail(Fault::timeout, "whether it was done cannot be told" +
+                                 (checked.evidence.empty() ? "" : ": " + checked.evidence)),
+        true);
   }
 
   Status finish_adopted(StepContext& one, Millis since) {
@@ -245,19 +270,22 @@ class Drive {
   Status perform_anew(StepContext& one) {
     ++one.attempt;
     one.key = attempt_key(run_, one.step.id, one.attempt);
-    TRY(append({make_event("step.intent",
-                           {{"step", one.step.id}, {"attempt", one.attempt}, {"baseline", one.baseline}}, one.key)}));
+    TRY(append({make_event(
+        "step.intent",
+        {{"step", one.step.id}, {"attempt", one.attempt}, {"baseline", one.baseline}}, one.key)}));
     return perform(one);
   }
 
   Status outcome(const StepContext& one, Millis since, const Result<Json>& result, bool adopted) {
     const auto took = world_.clock.steady() - since;
-    return append({make_event("step.outcome", outcome_body(one.step.id, one.attempt, took, result, adopted), one.key)});
+    return append({make_event(
+        "step.outcome", outcome_body(one.step.id, one.attempt, took, result, adopted), one.key)});
   }
 
   Turn act(const pipeline::OpenGate& next) {
     TRY(append({make_event("approval.requested",
-                           {{"step", next.step}, {"nonce", world_.random.hex(16)},
+                           {{"step", next.step},
+                            {"nonce", world_.random.hex(16)},
                             {"not_after", to_text(world_.clock.now() + next.expires)}})}));
     return again();
   }
@@ -322,7 +350,7 @@ class Drive {
   std::string run_;
   std::stop_token stop_;
   DriveOptions options_;
-  std::mutex mutex_;          // guards loaded_ and seen_ while steps run side by side
+  std::mutex mutex_;  // guards loaded_ and seen_ while steps run side by side
   Loaded loaded_;
   std::int64_t seen_ = 0;
 };
@@ -331,7 +359,8 @@ class Drive {
 
 Json StepContext::result_of(const std::string& id) const {
   const auto* record = history.record(id);
-  return record != nullptr && record->state == pipeline::StepRecord::State::done ? record->result : Json();
+  return record != nullptr && record->state == pipeline::StepRecord::State::done ? record->result
+                                                                                 : Json();
 }
 
 Result<RunState> Runner::drive(const std::string& run, std::stop_token stop, DriveOptions options) {
@@ -349,7 +378,9 @@ Result<Loaded> load_run(journal::Journal& journal, const std::string& run) {
     loaded.events.push_back(std::move(read));
   }
   TRY_LET(loaded.history, pipeline::fold(loaded.events).in("run " + run));
-  TRY_LET(loaded.plan, pipeline::plan_from_json(loaded.history.created.value("plan", Json::object())).in("run " + run));
+  TRY_LET(loaded.plan,
+          pipeline::plan_from_json(loaded.history.created.value("plan", Json::object()))
+              .in("run " + run));
   return loaded;
 }
 

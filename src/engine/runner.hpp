@@ -23,7 +23,7 @@ class Claims {
   virtual ~Claims() = default;
   // busy, naming the process, when another one drives the run.
   virtual Result<std::unique_ptr<Claim>> claim(const std::string& run) = 0;
-  virtual std::string whoami() const = 0;   // "pid 4711 on host"
+  virtual std::string whoami() const = 0;  // "pid 4711 on host"
 };
 
 enum class RunState {
@@ -34,12 +34,13 @@ enum class RunState {
 };
 
 struct DriveOptions {
-  bool wait = true;   // stay while people, timers or a lock are waited for
+  bool wait = true;  // stay while people, timers or a lock are waited for
 };
 
 class Runner {
  public:
-  Runner(journal::Journal& journal, const StepTable& steps, World& world, Reporter& reporter, Claims& claims)
+  Runner(journal::Journal& journal, const StepTable& steps, World& world, Reporter& reporter,
+         Claims& claims)
       : journal_(journal), steps_(steps), world_(world), reporter_(reporter), claims_(claims) {}
 
   // Drives the run to its end, or to where a person is needed. Safe to call again, by any process,

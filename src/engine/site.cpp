@@ -7,8 +7,8 @@ namespace belay::engine {
 
 namespace {
 
-void add_with_needs(const pipeline::Spec& spec, const std::string& name, std::set<std::string>& seen,
-                    std::vector<std::string>& order) {
+void add_with_needs(const pipeline::Spec& spec, const std::string& name,
+                    std::set<std::string>& seen, std::vector<std::string>& order) {
   const auto* service = spec.service(name);
   if (service == nullptr || !seen.insert(name).second) return;
   for (const auto& before : service->needs) add_with_needs(spec, before, seen, order);
@@ -67,7 +67,8 @@ std::string Site::url_of(const std::string& service) const {
   if (placed == nullptr || placed->listen.empty()) return {};
   const std::string scheme = placed->certificate.empty() ? "http://" : "https://";
   std::string address = placed->listen;
-  if (address.starts_with(":")) address = (placed->domains.empty() ? "127.0.0.1" : placed->domains.front()) + address;
+  if (address.starts_with(":"))
+    address = (placed->domains.empty() ? "127.0.0.1" : placed->domains.front()) + address;
   return scheme + address;
 }
 

@@ -23,31 +23,33 @@
 namespace belay::engine {
 
 struct Site {
-  pipeline::Spec present;                        // database, vault, targets, policy: the effective file
-  std::map<std::string, pipeline::Spec> releases;   // by tag: services, test, env of that release's commit
+  pipeline::Spec present;  // database, vault, targets, policy: the effective file
+  std::map<std::string, pipeline::Spec>
+      releases;  // by tag: services, test, env of that release's commit
   std::string environment;
 
   journal::Journal* journal = nullptr;
-  source::Source* source = nullptr;              // none: the project is no git work tree
-  std::map<std::string, target::Target*> targets;   // by service
-  traffic::Traffic* traffic = nullptr;           // none: nothing is behind a proxy of ours
-  database::Database* database = nullptr;        // none: the project has no database
+  source::Source* source = nullptr;                // none: the project is no git work tree
+  std::map<std::string, target::Target*> targets;  // by service
+  traffic::Traffic* traffic = nullptr;             // none: nothing is behind a proxy of ours
+  database::Database* database = nullptr;          // none: the project has no database
   vault::Vault* vault = nullptr;
   probe::Prober* prober = nullptr;
   std::vector<notify::Notifier*> notifiers;
   Clock* clock = nullptr;
 
   // What a version is started with; holds secrets. missing, naming the name and how to give it.
-  std::function<Result<Environment>(const std::string& service, const std::string& release)> environment_of;
+  std::function<Result<Environment>(const std::string& service, const std::string& release)>
+      environment_of;
   // What the migration is started with: its own database user.
   std::function<Result<Environment>(const std::string& release)> migration_environment;
   // ${NAME} in a check's request. The answer holds secrets.
   std::function<Result<std::string>(const std::string& text)> expand;
-  std::string database_name;                     // for checks that name a collection only
-  Path prefix;                                   // of the project inside its work tree
-  Environment plain_environment;                 // for test and build: no secrets
-  Path work;                                     // scratch of runs, in the state folder
-  Path reports;                                  // health reports
+  std::string database_name;      // for checks that name a collection only
+  Path prefix;                    // of the project inside its work tree
+  Environment plain_environment;  // for test and build: no secrets
+  Path work;                      // scratch of runs, in the state folder
+  Path reports;                   // health reports
 
   const pipeline::EnvironmentSpec& env() const { return *present.environment(environment); }
   // The services of a release that this environment places, in the order of `needs`.

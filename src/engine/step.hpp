@@ -16,29 +16,32 @@
 namespace belay::engine {
 
 struct Progress {
-  std::string what;                     // "shop.orders"
-  std::uint64_t done = 0, total = 0;    // total 0: unknown
-  std::string unit;                     // "documents"
+  std::string what;                   // "shop.orders"
+  std::uint64_t done = 0, total = 0;  // total 0: unknown
+  std::string unit;                   // "documents"
 };
 
 // Sees a run as it happens, from several threads. Never part of the truth: that is the journal.
 class Reporter {
  public:
   virtual ~Reporter() = default;
-  virtual void event(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event) = 0;
-  virtual void progress(const std::string& run, const pipeline::Step& step, const Progress& progress) = 0;
+  virtual void event(const std::string& run, const pipeline::Plan& plan,
+                     const pipeline::Event& event) = 0;
+  virtual void progress(const std::string& run, const pipeline::Step& step,
+                        const Progress& progress) = 0;
   // What a child or the step itself has to say; kept in the run's log.
-  virtual void output(const std::string& run, const pipeline::Step& step, std::string_view text) = 0;
+  virtual void output(const std::string& run, const pipeline::Step& step,
+                      std::string_view text) = 0;
 };
 
 struct StepContext {
   const std::string& run;
   const pipeline::Plan& plan;
   const pipeline::Step& step;
-  const pipeline::History& history;     // as it was when the step was decided on
-  std::string key;                      // stable: the same for the attempt, whoever goes on with it
+  const pipeline::History& history;  // as it was when the step was decided on
+  std::string key;                   // stable: the same for the attempt, whoever goes on with it
   int attempt = 1;
-  Json baseline = Json::object();       // what baseline() said before the attempt
+  Json baseline = Json::object();  // what baseline() said before the attempt
   std::stop_token stop;
   World& world;
   Reporter& reporter;
@@ -49,10 +52,10 @@ struct StepContext {
 };
 
 enum class Answer {
-  applied,   // done; the result goes with it
-  absent,    // surely not done: perform again
-  adopt,     // begun and findable by its key: perform() takes it over
-  unknown,   // cannot be told
+  applied,  // done; the result goes with it
+  absent,   // surely not done: perform again
+  adopt,    // begun and findable by its key: perform() takes it over
+  unknown,  // cannot be told
 };
 
 struct Checked {
@@ -70,7 +73,9 @@ class StepKind {
   // stop token used: the attempt stays open and a later process resolves it.
   virtual Result<Json> perform(const StepContext& context) = 0;
   // After a crash or a lost reply. The default suits steps that converge when performed again.
-  virtual Result<Checked> check(const StepContext&) { return Checked{Answer::absent, Json::object(), ""}; }
+  virtual Result<Checked> check(const StepContext&) {
+    return Checked{Answer::absent, Json::object(), ""};
+  }
   // The run was cancelled while the attempt was open: end what still runs.
   virtual void abandon(const StepContext&) {}
   // How long after a lost reply the effect may still arrive.

@@ -11,7 +11,9 @@ namespace {
 
 using State = StepRecord::State;
 
-bool is_gate(const Step& step) { return step.kind == "approve" || step.kind == "lock"; }
+bool is_gate(const Step& step) {
+  return step.kind == "approve" || step.kind == "lock";
+}
 
 std::vector<std::string> unresolved(const Plan& plan, const History& history) {
   std::vector<std::string> open;
@@ -46,8 +48,9 @@ Next ended_untouched(const Step* failed, const History& history) {
 }
 
 Next turn_back(const Plan& plan, const History& history, const Step* failed) {
-  const std::string because =
-      failed != nullptr ? failed->id + ": " + history.record(failed->id)->error : "cancelled: " + *history.cancelled;
+  const std::string because = failed != nullptr
+                                  ? failed->id + ": " + history.record(failed->id)->error
+                                  : "cancelled: " + *history.cancelled;
   if (!plan.facts.value("automatic_rollback", true) && !history.cancelled) {
     return Stop{because + "; rollback.auto is off, so nothing was taken back"};
   }
@@ -55,8 +58,8 @@ Next turn_back(const Plan& plan, const History& history, const Step* failed) {
 }
 
 bool ready(const Step& step, const History& history) {
-  return !history.begun(step.id) &&
-         std::all_of(step.after.begin(), step.after.end(), [&](const auto& id) { return history.done(id); });
+  return !history.begun(step.id) && std::all_of(step.after.begin(), step.after.end(),
+                                                [&](const auto& id) { return history.done(id); });
 }
 
 Next pass_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now) {
@@ -67,14 +70,17 @@ Next pass_gate(const Plan& plan, const Step& gate, const History& history, TimeP
 Next forward(const Plan& plan, const History& history, TimePoint now) {
   const Step* failed = first_failed(plan, history);
   if (failed != nullptr || history.cancelled) {
-    return changed(plan, history) ? turn_back(plan, history, failed) : ended_untouched(failed, history);
+    return changed(plan, history) ? turn_back(plan, history, failed)
+                                  : ended_untouched(failed, history);
   }
   Perform perform;
   const Step* gate = nullptr;
   for (const auto& step : plan.steps) {
     if (!ready(step, history)) continue;
-    if (!is_gate(step)) perform.steps.push_back(step.id);
-    else if (gate == nullptr) gate = &step;
+    if (!is_gate(step))
+      perform.steps.push_back(step.id);
+    else if (gate == nullptr)
+      gate = &step;
   }
   if (!perform.steps.empty()) return perform;
   if (gate != nullptr) return pass_gate(plan, *gate, history, now);
@@ -85,7 +91,8 @@ Next try_again(const Step& step, const StepRecord& record, const History& histor
   const auto at = history.attempts_since_resume.find(step.id);
   const int attempts = at == history.attempts_since_resume.end() ? 0 : at->second;
   if (attempts >= way_back_attempts) {
-    return Stop{fmt::format("{} failed {} times on the way back: {}", step.id, attempts, record.error)};
+    return Stop{
+        fmt::format("{} failed {} times on the way back: {}", step.id, attempts, record.error)};
   }
   const auto due = record.ended + way_back_pause(attempts);
   if (now < due) return Wait{due, step.id + " failed and is tried again: " + record.error, step.id};
@@ -115,7 +122,9 @@ Next backward(const Plan& plan, const History& history, TimePoint now) {
 
 }  // namespace
 
-Millis way_back_pause(int attempt) { return Millis(1000) * (attempt * attempt); }
+Millis way_back_pause(int attempt) {
+  return Millis(1000) * (attempt * attempt);
+}
 
 bool changed(const Plan& plan, const History& history) {
   return std::any_of(plan.steps.begin(), plan.steps.end(),

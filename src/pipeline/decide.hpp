@@ -14,25 +14,48 @@
 namespace belay::pipeline {
 
 // Perform these steps side by side.
-struct Perform { std::vector<std::string> steps; };
+struct Perform {
+  std::vector<std::string> steps;
+};
 // Begun by somebody, outcome not known: ask the world before anything else.
-struct Resolve { std::vector<std::string> steps; };
+struct Resolve {
+  std::vector<std::string> steps;
+};
 // Open the approval gate: a nonce and an expiry are recorded, people are told.
-struct OpenGate { std::string step; Millis expires{}; };
+struct OpenGate {
+  std::string step;
+  Millis expires{};
+};
 // The gate has what it needs.
-struct PassGate { std::string step; Json result; };
+struct PassGate {
+  std::string step;
+  Json result;
+};
 // Nothing to do before this time, or before somebody votes, cancels or releases the lock.
-struct Wait { std::optional<TimePoint> until; std::string what; std::string step; };
-struct TakeLock { std::string step; };
-struct GoBack { std::string because; };
+struct Wait {
+  std::optional<TimePoint> until;
+  std::string what;
+  std::string step;
+};
+struct TakeLock {
+  std::string step;
+};
+struct GoBack {
+  std::string because;
+};
 // A person is needed: the run keeps its lock and can be resumed.
-struct Stop { std::string because; };
+struct Stop {
+  std::string because;
+};
 // Endings: "done", "rolled_back", "failed" (nothing changed), "cancelled", "superseded",
 // "refused" (by a reviewer), "expired".
-struct Finish { std::string ending, text; };
+struct Finish {
+  std::string ending, text;
+};
 struct Ended {};
 
-using Next = std::variant<Perform, Resolve, OpenGate, PassGate, Wait, TakeLock, GoBack, Stop, Finish, Ended>;
+using Next =
+    std::variant<Perform, Resolve, OpenGate, PassGate, Wait, TakeLock, GoBack, Stop, Finish, Ended>;
 
 Next decide(const Plan& plan, const History& history, TimePoint now);
 

@@ -23,7 +23,8 @@ Result<GateArgs> args_of(const Step& gate) {
 Json passed(const GateState& state) {
   std::string by;
   for (const auto& name : state.approved) by += (by.empty() ? "" : ", ") + name;
-  return {{"approved", state.approved}, {"summary", by.empty() ? "nobody needed" : "approved by " + by}};
+  return {{"approved", state.approved},
+          {"summary", by.empty() ? "nobody needed" : "approved by " + by}};
 }
 
 Next wait_or_pass(const Step& gate, const GateArgs& args, const GateState& state, TimePoint now) {
@@ -56,13 +57,16 @@ std::vector<Vote> votes_of(const History& history) {
 Next decide_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now) {
   auto args = args_of(gate);
   if (!args) return Stop{"the gate's rule cannot be read: " + args.error().message()};
-  if (!history.asked || history.asked->step != gate.id) return OpenGate{gate.id, args->rule.expires};
-  const auto state = evaluate_gate(args->rule, plan.requester, history.asked->at, votes_of(history), now);
+  if (!history.asked || history.asked->step != gate.id)
+    return OpenGate{gate.id, args->rule.expires};
+  const auto state =
+      evaluate_gate(args->rule, plan.requester, history.asked->at, votes_of(history), now);
   switch (state.kind) {
     case GateState::Kind::rejected:
       return Finish{"refused", state.by + " refused: " + state.reason};
     case GateState::Kind::expired:
-      return Finish{"expired", fmt::format("not approved within {}", for_people(args->rule.expires))};
+      return Finish{"expired",
+                    fmt::format("not approved within {}", for_people(args->rule.expires))};
     case GateState::Kind::waiting:
     case GateState::Kind::passed: break;
   }
@@ -72,11 +76,12 @@ Next decide_gate(const Plan& plan, const Step& gate, const History& history, Tim
 Result<Ballot> ballot_of(const Plan& plan, const History& history, const std::string& run) {
   const auto* gate = plan.first_of("approve");
   if (gate == nullptr) return fail(Fault::missing, fmt::format("run {} needs no approval", run));
-  if (!history.asked) return fail(Fault::missing, fmt::format("run {} does not ask for approval yet", run));
+  if (!history.asked)
+    return fail(Fault::missing, fmt::format("run {} does not ask for approval yet", run));
   TRY_LET(auto args, args_of(*gate));
   Ballot ballot;
   ballot.rule = std::move(args.rule);
-  ballot.request = {plan.project,  plan.environment,       run,
+  ballot.request = {plan.project, plan.environment,     run,
                     digest(plan), history.asked->nonce, history.asked->not_after};
   ballot.requested_at = history.asked->at;
   ballot.requester = plan.requester;

@@ -40,9 +40,9 @@ void step_outcome(History& history, const Event& event) {
 
 void approval_requested(History& history, const Event& event) {
   auto not_after = parse_time(event.body.at("not_after").get<std::string>());
-  history.asked = Asked{event.body.at("step").get<std::string>(),
-                        event.body.at("nonce").get<std::string>(), event.at,
-                        not_after ? *not_after : event.at};
+  history.asked =
+      Asked{event.body.at("step").get<std::string>(), event.body.at("nonce").get<std::string>(),
+            event.at, not_after ? *not_after : event.at};
 }
 
 void run_finished(History& history, const Event& event) {
@@ -55,7 +55,8 @@ void run_finished(History& history, const Event& event) {
 void run_resumed(History& history, const Event& event) {
   history.stopped.reset();
   history.attempts_since_resume.clear();
-  if (event.body.contains("rewind_data")) history.data_answer = event.body["rewind_data"].get<bool>();
+  if (event.body.contains("rewind_data"))
+    history.data_answer = event.body["rewind_data"].get<bool>();
 }
 
 const std::map<std::string, Fold>& folds() {
@@ -65,7 +66,8 @@ const std::map<std::string, Fold>& folds() {
          h.created = e.body;
          h.created_at = e.at;
        }},
-      {"run.claimed", [](History& h, const Event& e) { h.claimed_by = e.body.at("by").get<std::string>(); }},
+      {"run.claimed",
+       [](History& h, const Event& e) { h.claimed_by = e.body.at("by").get<std::string>(); }},
       {"step.intent", step_intent},
       {"step.outcome", step_outcome},
       {"approval.requested", approval_requested},
@@ -78,7 +80,8 @@ const std::map<std::string, Fold>& folds() {
          h.way_back = e.body.at("because").get<std::string>();
          h.way_back_at = e.at;
        }},
-      {"run.stopped", [](History& h, const Event& e) { h.stopped = e.body.at("because").get<std::string>(); }},
+      {"run.stopped",
+       [](History& h, const Event& e) { h.stopped = e.body.at("because").get<std::string>(); }},
       {"run.resumed", run_resumed},
       {"run.finished", run_finished},
       {"note", [](History&, const Event&) {}},
@@ -111,7 +114,8 @@ Result<History> fold(const std::vector<Event>& events) {
     try {
       at->second(history, event);
     } catch (const Json::exception& e) {
-      return fail(Fault::corrupt, fmt::format("event {} ({}) cannot be read: {}", event.seq, event.kind, e.what()));
+      return fail(Fault::corrupt,
+                  fmt::format("event {} ({}) cannot be read: {}", event.seq, event.kind, e.what()));
     }
     history.last_seq = event.seq;
     history.last_at = event.at;

@@ -23,37 +23,37 @@ struct Event {
 struct StepRecord {
   enum class State { begun, done, failed } state = State::begun;
   int attempt = 0;
-  std::string key;                     // of the latest attempt
+  std::string key;  // of the latest attempt
   Json baseline = Json::object();
-  Json result = Json::object();        // of the outcome
-  std::string error, fault;            // when failed
+  Json result = Json::object();  // of the outcome
+  std::string error, fault;      // when failed
   TimePoint begun{}, ended{};
-  bool adopted = false;                // the outcome was found by asking, not by doing
+  bool adopted = false;  // the outcome was found by asking, not by doing
 };
 
-struct Asked {                         // an approval gate that was opened
+struct Asked {  // an approval gate that was opened
   std::string step, nonce;
   TimePoint at{}, not_after{};
 };
 
 struct History {
-  Json created = Json::object();       // run.created's body
+  Json created = Json::object();  // run.created's body
   TimePoint created_at{};
   std::map<std::string, StepRecord> steps;
   std::optional<Asked> asked;
-  std::vector<Event> votes;            // approval.vote, in order
+  std::vector<Event> votes;  // approval.vote, in order
   bool locked = false;
-  std::optional<std::string> cancelled;      // who and why
-  std::optional<std::string> way_back;       // because of what
-  std::optional<std::string> stopped;        // needs a person; gone after run.resumed
-  std::optional<bool> data_answer;           // a person's: rewind (true) or keep the data
-  std::string ending;                        // of run.finished
+  std::optional<std::string> cancelled;  // who and why
+  std::optional<std::string> way_back;   // because of what
+  std::optional<std::string> stopped;    // needs a person; gone after run.resumed
+  std::optional<bool> data_answer;       // a person's: rewind (true) or keep the data
+  std::string ending;                    // of run.finished
   Json finished = Json::object();
   std::optional<TimePoint> finished_at, way_back_at;
   std::string claimed_by;
   std::int64_t last_seq = 0;
   TimePoint last_at{};
-  std::map<std::string, int> attempts_since_resume;   // of way-back steps
+  std::map<std::string, int> attempts_since_resume;  // of way-back steps
 
   const StepRecord* record(const std::string& step) const;
   bool begun(const std::string& step) const { return record(step) != nullptr; }

@@ -14,9 +14,11 @@ namespace {
 constexpr int plan_format = 1;
 
 Json step_to_json(const Step& step) {
-  return {{"id", step.id},       {"kind", step.kind},       {"title", step.title},
-          {"after", step.after}, {"args", step.args},       {"changes", step.changes},
-          {"undo", step.undo},   {"cannot_undo", step.cannot_undo}, {"undoes", step.undoes}};
+  return {{"id", step.id},        {"kind", step.kind},
+          {"title", step.title},  {"after", step.after},
+          {"args", step.args},    {"changes", step.changes},
+          {"undo", step.undo},    {"cannot_undo", step.cannot_undo},
+          {"undoes", step.undoes}};
 }
 
 Step step_from_json(const Json& json) {
@@ -80,10 +82,12 @@ void find_defects(const std::vector<Step>& list, std::set<std::string>& seen,
     for (const auto& before : step.after) {
       // Steps stand in order, so a circle would need a name that comes later.
       if (!here.contains(before)) {
-        found.push_back(fmt::format("step {} comes after {}, which is not before it", step.id, before));
+        found.push_back(
+            fmt::format("step {} comes after {}, which is not before it", step.id, before));
       }
     }
-    if (!seen.insert(step.id).second) found.push_back(fmt::format("two steps are called {}", step.id));
+    if (!seen.insert(step.id).second)
+      found.push_back(fmt::format("two steps are called {}", step.id));
     here.insert(step.id);
   }
 }
@@ -100,7 +104,8 @@ const Step* Plan::step(std::string_view id) const {
 }
 
 const Step* Plan::first_of(std::string_view kind) const {
-  const auto at = std::find_if(steps.begin(), steps.end(), [&](const Step& s) { return s.kind == kind; });
+  const auto at =
+      std::find_if(steps.begin(), steps.end(), [&](const Step& s) { return s.kind == kind; });
   return at == steps.end() ? nullptr : &*at;
 }
 
@@ -115,9 +120,10 @@ Result<Plan> plan_from_json(const Json& json) {
   try {
     const int format = json.at("format").get<int>();
     if (format > plan_format) {
-      return fail(Fault::refused, fmt::format("this plan has format {}; this program reads up to {}: "
-                                              "continue the run with the newer belay",
-                                              format, plan_format));
+      return fail(Fault::refused,
+                  fmt::format("this plan has format {}; this program reads up to {}: "
+                              "continue the run with the newer belay",
+                              format, plan_format));
     }
     return read_plan(json);
   } catch (const Json::exception& e) {
@@ -125,7 +131,9 @@ Result<Plan> plan_from_json(const Json& json) {
   }
 }
 
-std::string digest(const Plan& plan) { return sha256_hex(canonical(what_will_be_done(plan))); }
+std::string digest(const Plan& plan) {
+  return sha256_hex(canonical(what_will_be_done(plan)));
+}
 
 std::vector<std::string> defects(const Plan& plan) {
   std::vector<std::string> found;
@@ -136,7 +144,8 @@ std::vector<std::string> defects(const Plan& plan) {
     for (const auto& id : step.undoes) {
       const bool known = std::any_of(plan.steps.begin(), plan.steps.end(),
                                      [&](const Step& s) { return s.id == id; });
-      if (!known) found.push_back(fmt::format("step {} undoes {}, which is not in the plan", step.id, id));
+      if (!known)
+        found.push_back(fmt::format("step {} undoes {}, which is not in the plan", step.id, id));
     }
   }
   return found;

@@ -18,10 +18,11 @@ struct Step {
   std::string title;                    // for people: "npm test in a copy of a41d07c"
   std::vector<std::string> after = {};  // ids of this list that must be done before
   Json args = Json::object();
-  bool changes = false;                 // once begun, a failure goes the way back
-  std::string undo = {};                // for people: "switch back, < 1 s"; empty: nothing to undo
-  std::string cannot_undo = {};         // for people: why this cannot be undone
-  std::vector<std::string> undoes = {}; // way back only: performed when one of these was begun; empty: always
+  bool changes = false;          // once begun, a failure goes the way back
+  std::string undo = {};         // for people: "switch back, < 1 s"; empty: nothing to undo
+  std::string cannot_undo = {};  // for people: why this cannot be undone
+  std::vector<std::string> undoes =
+      {};  // way back only: performed when one of these was begun; empty: always
   bool operator==(const Step&) const = default;
 };
 
@@ -31,21 +32,22 @@ struct Person {
 };
 
 struct Plan {
-  std::string pipeline;                 // "deploy", "rollback", "rewind"
+  std::string pipeline;  // "deploy", "rollback", "rewind"
   std::string project, environment;
-  std::string release;                  // the tag: a label, fixed when planning
-  std::string commit, ref;              // what is shipped, and what was asked for
-  std::string live;                     // the release that was live when planning; empty: none
+  std::string release;      // the tag: a label, fixed when planning
+  std::string commit, ref;  // what is shipped, and what was asked for
+  std::string live;         // the release that was live when planning; empty: none
   Person requester;
   std::vector<Step> steps, back;
   // belay.yaml three times: build, run, test, env come from the release's own commit, the policy
   // from the protected branch, everything else from the present file. References, never secrets.
-  Json config = Json::object();         // {"release": text, "policy": text, "present": text, "from": {...}}
-  Json facts = Json::object();          // changes, target of a rollback ...: part of what is signed
-  Json notes = Json::object();          // for people only: estimates, warnings; not in the digest
+  Json config =
+      Json::object();           // {"release": text, "policy": text, "present": text, "from": {...}}
+  Json facts = Json::object();  // changes, target of a rollback ...: part of what is signed
+  Json notes = Json::object();  // for people only: estimates, warnings; not in the digest
 
-  const Step* step(std::string_view id) const;       // in steps, then in back
-  const Step* first_of(std::string_view kind) const; // in steps
+  const Step* step(std::string_view id) const;        // in steps, then in back
+  const Step* first_of(std::string_view kind) const;  // in steps
 };
 
 Json to_json(const Plan& plan);

@@ -15,7 +15,8 @@ constexpr std::size_t lost_kept = 1000;
 
 class Restoring {
  public:
-  Restoring(Vault& vault, database::Database& into, const std::optional<std::pair<std::string, std::string>>& rename,
+  Restoring(Vault& vault, database::Database& into,
+            const std::optional<std::pair<std::string, std::string>>& rename,
             const OnProgress& progress, std::stop_token stop)
       : vault_(vault), into_(into), rename_(rename), progress_(progress), stop_(std::move(stop)) {}
 
@@ -54,13 +55,15 @@ class Restoring {
     std::size_t bytes = 0;
     std::uint64_t done = 0;
     for (;;) {
-      if (stop_.stop_requested()) return fail(Fault::cancelled, "the restore was stopped; the database is incomplete");
+      if (stop_.stop_requested())
+        return fail(Fault::cancelled, "the restore was stopped; the database is incomplete");
       TRY_LET(auto document, reader->next());
       if (document) {
         bytes += document->size();
         batch.push_back(std::move(*document));
       }
-      if (batch.size() >= batch_documents || bytes >= batch_bytes || (!document && !batch.empty())) {
+      if (batch.size() >= batch_documents || bytes >= batch_bytes ||
+          (!document && !batch.empty())) {
         done += batch.size();
         TRY(insert(ns, batch));
         batch.clear();
@@ -76,7 +79,8 @@ class Restoring {
     report_.documents += batch.size() - lost.size();
     report_.not_restored_count += lost.size();
     for (auto& one : lost) {
-      if (report_.not_restored.size() < lost_kept) report_.not_restored.push_back({ns, one.id, one.reason});
+      if (report_.not_restored.size() < lost_kept)
+        report_.not_restored.push_back({ns, one.id, one.reason});
     }
     return {};
   }
@@ -85,8 +89,8 @@ class Restoring {
   Status counted(const SavedCollection& saved, const database::Namespace& ns) {
     TRY_LET(const auto there, into_.count(ns));
     if (there == saved.documents || !report_.complete()) return {};
-    return fail(Fault::corrupt, "the point has " + std::to_string(saved.documents) + " documents, the server counts " +
-                                    std::to_string(there));
+    return fail(Fault::corrupt, "the point has " + std::to_string(saved.documents) +
+                                    " documents, the server counts " + std::to_string(there));
   }
 
   Vault& vault_;

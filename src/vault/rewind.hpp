@@ -8,14 +8,14 @@
 
 namespace belay::vault {
 
-struct Difference {                     // of one collection
+struct Difference {  // of one collection
   database::Namespace ns;
-  std::uint64_t reverted = 0;           // differ: go back to the point's version
-  std::uint64_t removed = 0;            // only live: customers' or the release's additions
-  std::uint64_t brought_back = 0;       // only in the point
+  std::uint64_t reverted = 0;      // differ: go back to the point's version
+  std::uint64_t removed = 0;       // only live: customers' or the release's additions
+  std::uint64_t brought_back = 0;  // only in the point
   bool collection_removed = false, collection_created = false;
-  std::vector<std::string> catalogue;   // "index price_1 is dropped", "validator is put back"
-  std::vector<std::string> samples;     // up to 3, for people
+  std::vector<std::string> catalogue;  // "index price_1 is dropped", "validator is put back"
+  std::vector<std::string> samples;    // up to 3, for people
 };
 
 struct Preview {
@@ -29,14 +29,14 @@ Result<Preview> preview_rewind(database::Database& database, Vault& vault, const
                                const OnProgress& progress, std::stop_token stop);
 
 struct RewindReport {
-  Preview done;                         // what was changed, by all attempts together
-  std::string salvage;                  // its name; empty when nothing differed
-  std::uint64_t verified = 0;           // documents read back and equal
+  Preview done;                // what was changed, by all attempts together
+  std::string salvage;         // its name; empty when nothing differed
+  std::uint64_t verified = 0;  // documents read back and equal
   Millis took{0};
 };
 
 struct RewindRequest {
-  std::string name;                     // "salvage-7": the salvage is kept under it
+  std::string name;  // "salvage-7": the salvage is kept under it
   std::string project, environment, run;
 };
 
@@ -47,9 +47,9 @@ Result<RewindReport> rewind(database::Database& database, Vault& vault, const Po
 
 // Puts back what the rewind of that name changed: the first salvaged versions. Documents changed
 // since the rewind are salvaged again under `request.name`.
-Result<RewindReport> undo_rewind(database::Database& database, Vault& vault, const std::string& salvage,
-                                 const RewindRequest& request, Clock& clock, const OnProgress& progress,
-                                 std::stop_token stop);
+Result<RewindReport> undo_rewind(database::Database& database, Vault& vault,
+                                 const std::string& salvage, const RewindRequest& request,
+                                 Clock& clock, const OnProgress& progress, std::stop_token stop);
 
 struct SalvageSummary {
   std::string name, point, run;
@@ -65,9 +65,9 @@ Status read_salvage(Vault& vault, const std::string& name,
 
 struct ApplyReport {
   std::uint64_t applied = 0;
-  std::vector<std::string> conflicts;   // left alone: changed since the rewind
+  std::vector<std::string> conflicts;  // left alone: changed since the rewind
 };
-Result<ApplyReport> apply_salvage(database::Database& database, Vault& vault, const std::string& name,
-                                  std::stop_token stop);
+Result<ApplyReport> apply_salvage(database::Database& database, Vault& vault,
+                                  const std::string& name, std::stop_token stop);
 
 }  // namespace belay::vault

@@ -18,8 +18,9 @@ Masker masker_for(std::initializer_list<std::string> secrets) {
   return masker;
 }
 
-TEST(Secret, PrintsAsStars) { EXPECT_EQ(format_as(Secret("hunter22")), "***"); }
-
+TEST(Secret, PrintsAsStars) {
+  EXPECT_EQ(format_as(Secret("hunter22")), "***");
+}
 
 TEST(Masker, EveryEncodingIsHidden) {
   const std::string secret = "p@ss/w\"o r'd+\\9";

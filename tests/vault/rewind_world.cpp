@@ -34,11 +34,9 @@ database::Bson bson(const std::string& json) {
   return must(database::from_json(json));
 }
 
-Everything everything(FakeDatabase& database) {
+Everything everything(database::Database& database) {
   Everything all;
-  for (const auto& ns : database.namespaces()) {
-    if (ns.database != "shop") continue;
-    const auto facts = database.facts(ns);
+  for (const auto& facts : must(database.catalogue())) {
     State state{facts.options, facts.indexes, {}};
     std::sort(state.indexes.begin(), state.indexes.end());
     must(database.scan(facts, {}, {},
@@ -47,7 +45,7 @@ Everything everything(FakeDatabase& database) {
                          return {};
                        },
                        {}));
-    all[ns.text()] = std::move(state);
+    all[facts.ns.text()] = std::move(state);
   }
   return all;
 }
@@ -153,18 +151,18 @@ void World::reopen() {
   vault = must(open_vault(storage, Secret(std::string(64, 'a')), clock, random));
 }
 
-Point World::take(const std::string& name) {
+Point point_of(database::Database& database, Vault& vault, const std::string& name) {
   Point point;
   point.name = name;
   point.kind = "manual";
-  point.started = point.finished = clock.now();
+  point.started = point.finished = SystemClock().now();
   point.exact = true;
   point.method = "fenced";
   point.databases = {"shop"};
   for (const auto& facts : must(database.catalogue())) {
     SavedCollection saved;
     saved.facts = facts;
-    auto layer = vault->write_layer();
+    auto layer = vault.write_layer();
     if (facts.kind != database::Collection::Kind::view)
       must(database.scan(facts, {}, {}, [&](std::string_view one) { return layer->add(one); }, {}));
     saved.base = must(layer->finish());
@@ -173,8 +171,12 @@ Point World::take(const std::string& name) {
     point.documents += saved.documents;
     point.collections.push_back(std::move(saved));
   }
-  must(vault->commit(point));
+  must(vault.commit(point));
   return point;
+}
+
+Point World::take(const std::string& name) {
+  return point_of(database, *vault, name);
 }
 
 Result<RewindReport> World::rewind(const Point& to, const std::string& name) {

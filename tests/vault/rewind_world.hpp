@@ -21,7 +21,6 @@ struct State {
 };
 using Everything = std::map<std::string, State>;
 
-Everything everything(fake::FakeDatabase& database);
 // The first difference, for a failed test's message; "" when equal.
 std::string difference(const Everything& a, const Everything& b);
 
@@ -29,6 +28,9 @@ void good_shop(fake::FakeDatabase& database, int orders = 520);
 void bad_migration(fake::FakeDatabase& database, int orders = 520);
 
 database::Bson bson(const std::string& json);
+// A restore point of a database that nobody writes to.
+Point point_of(database::Database& database, Vault& vault, const std::string& name);
+Everything everything(database::Database& database);
 
 // A database, a store and a vault in it; one process's life.
 struct World {

@@ -21,9 +21,10 @@ class Build final : public StepKind {
       return Json{{"summary", "built already"}};
     }
     TRY_LET(auto artifact, copy(context, service));
-    TRY(target.prepare(version, artifact, context.key,
-                       [&](std::string_view text) { context.reporter.output(context.run, context.step, text); },
-                       context.stop));
+    TRY(target.prepare(
+        version, artifact, context.key,
+        [&](std::string_view text) { context.reporter.output(context.run, context.step, text); },
+        context.stop));
     return Json(Json::object());
   }
 
@@ -59,6 +60,8 @@ class Build final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_build(Site& site) { return std::make_unique<Build>(site); }
+std::unique_ptr<StepKind> make_build(Site& site) {
+  return std::make_unique<Build>(site);
+}
 
 }  // namespace belay::engine

@@ -10,7 +10,10 @@ namespace belay::engine {
 namespace {
 
 Json facts_of(const StepContext& context) {
-  return {{"name", context.plan.environment}, {"project", context.plan.project}, {"release", release_of(context)}, {"run", context.run}};
+  return {{"name", context.plan.environment},
+          {"project", context.plan.project},
+          {"release", release_of(context)},
+          {"run", context.run}};
 }
 
 class Check final : public StepKind {
@@ -22,21 +25,27 @@ class Check final : public StepKind {
     TRY_LET(const auto checks, checks_of(site_, release));
     if (checks.empty()) return Json{{"summary", "no checks are configured"}};
     const bool unseen = context.step.args.value("unseen", false);
-    const auto report = probe::run_checks(*site_.prober, *site_.clock, checks, surroundings(site_, release, unseen),
-                                          {&context.world.executor, context.stop, facts_of(context)});
+    const auto report =
+        probe::run_checks(*site_.prober, *site_.clock, checks, surroundings(site_, release, unseen),
+                          {&context.world.executor, context.stop, facts_of(context)});
     if (context.stop.stop_requested()) return fail(Fault::cancelled, "stopped");
     keep_report(site_, context, report);
     context.say(probe::to_table(report));
     const auto good = report.count(probe::Verdict::pass);
     if (report.unhealthy()) return fail(Fault::refused, failures(report));
-    return Json{{"summary", fmt::format("{} of {}{}", good, checks.size(), static_cast<std::size_t>(good) < checks.size() ? " (the rest are warnings)" : "")}};
+    return Json{{"summary", fmt::format("{} of {}{}", good, checks.size(),
+                                        static_cast<std::size_t>(good) < checks.size()
+                                            ? " (the rest are warnings)"
+                                            : "")}};
   }
 
  private:
   static std::string failures(const probe::HealthReport& report) {
-    std::string text = fmt::format("{} of {} checks failed", report.count(probe::Verdict::fail), report.checks.size());
+    std::string text = fmt::format("{} of {} checks failed", report.count(probe::Verdict::fail),
+                                   report.checks.size());
     for (const auto& one : report.checks) {
-      if (one.verdict == probe::Verdict::fail) text += fmt::format("\n{}: {}", one.check, one.message);
+      if (one.verdict == probe::Verdict::fail)
+        text += fmt::format("\n{}: {}", one.check, one.message);
     }
     return text;
   }
@@ -52,16 +61,19 @@ class Watch final : public StepKind {
     const auto release = release_of(context);
     TRY_LET(const auto checks, checks_of(site_, release));
     if (checks.empty()) return Json{{"summary", "no checks are configured: nothing was watched"}};
-    const auto result = probe::watch(*site_.prober, *site_.clock, checks, surroundings(site_, release, false),
-                                     site_.env().watch, {&context.world.executor, context.stop, facts_of(context)});
+    const auto result =
+        probe::watch(*site_.prober, *site_.clock, checks, surroundings(site_, release, false),
+                     site_.env().watch, {&context.world.executor, context.stop, facts_of(context)});
     if (result.stopped || context.stop.stop_requested()) return fail(Fault::cancelled, "stopped");
     context.say(probe::to_json(result).dump(2));
     if (!result.good) {
-      return fail(Fault::refused, fmt::format("after {}: {}", for_people(result.since_start), result.message));
+      return fail(Fault::refused,
+                  fmt::format("after {}: {}", for_people(result.since_start), result.message));
     }
     int samples = 0;
     for (const auto& one : result.checks) samples += one.attempts;
-    return Json{{"summary", fmt::format("{}; {} samples of {} checks good", for_people(result.since_start), samples, checks.size())}};
+    return Json{{"summary", fmt::format("{}; {} samples of {} checks good",
+                                        for_people(result.since_start), samples, checks.size())}};
   }
 
  private:
@@ -70,7 +82,11 @@ class Watch final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_check(Site& site) { return std::make_unique<Check>(site); }
-std::unique_ptr<StepKind> make_watch(Site& site) { return std::make_unique<Watch>(site); }
+std::unique_ptr<StepKind> make_check(Site& site) {
+  return std::make_unique<Check>(site);
+}
+std::unique_ptr<StepKind> make_watch(Site& site) {
+  return std::make_unique<Watch>(site);
+}
 
 }  // namespace belay::engine

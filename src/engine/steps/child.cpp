@@ -11,14 +11,16 @@ namespace {
 
 std::string last_lines(const std::string& output, std::size_t count) {
   auto lines = split(trim(output), '\n');
-  if (lines.size() > count) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
+  if (lines.size() > count)
+    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
   return join(lines, "\n");
 }
 
 Status start_if_absent(const StepContext& context, const ChildRun& run) {
   TRY_LET(auto before, context.world.children.look(context.key));
   if (before.state != ChildState::absent) return {};
-  ChildSpec spec{context.key, {"/bin/sh", "-c", run.command}, run.folder, run.env, run.user, run.limit};
+  ChildSpec spec{context.key, {"/bin/sh", "-c", run.command}, run.folder, run.env, run.user,
+                 run.limit};
   return context.world.children.start(spec);
 }
 
@@ -29,18 +31,22 @@ Result<std::string> run_child(const StepContext& context, const ChildRun& run) {
   TRY(start_if_absent(context, run));
   TRY_LET(auto ended, children.wait(
                           context.key,
-                          [&](std::string_view text) { context.reporter.output(context.run, context.step, text); },
+                          [&](std::string_view text) {
+                            context.reporter.output(context.run, context.step, text);
+                          },
                           context.stop));
   if (ended.state != ChildState::ended) {
-    return unknown_effect(Fault::timeout, fmt::format("how \"{}\" ended is not known", run.command));
+    return unknown_effect(Fault::timeout,
+                          fmt::format("how \"{}\" ended is not known", run.command));
   }
   TRY_LET(auto output, children.output(context.key));
   if (ended.timed_out) {
-    return fail(Fault::timeout, fmt::format("\"{}\" took longer than {} and was ended", run.command, for_people(run.limit)));
+    return fail(Fault::timeout, fmt::format("\"{}\" took longer than {} and was ended", run.command,
+                                            for_people(run.limit)));
   }
   if (ended.status != 0) {
-    return fail(Fault::refused,
-                fmt::format("\"{}\" ended with status {}\n{}", run.command, ended.status, last_lines(output, 15)));
+    return fail(Fault::refused, fmt::format("\"{}\" ended with status {}\n{}", run.command,
+                                            ended.status, last_lines(output, 15)));
   }
   return output;
 }
@@ -53,7 +59,8 @@ Result<Checked> check_child(const StepContext& context) {
     case ChildState::ended: return Checked{Answer::adopt, Json::object(), ""};
     case ChildState::unknown: break;
   }
-  return Checked{Answer::unknown, Json::object(), "the program was started, and nobody saw how it ended"};
+  return Checked{Answer::unknown, Json::object(),
+                 "the program was started, and nobody saw how it ended"};
 }
 
 }  // namespace belay::engine

@@ -7,7 +7,7 @@
 namespace belay::engine {
 
 struct ChildRun {
-  std::string command;                  // for sh -c
+  std::string command;  // for sh -c
   Path folder;
   Environment env;
   std::string user;

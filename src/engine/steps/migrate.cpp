@@ -18,9 +18,12 @@ class Migrate final : public StepKind {
     const target::Version version{migration.in, context.plan.release};
     TRY_LET(auto folder, site_.target(migration.in).folder(version));
     TRY_LET(auto env, site_.migration_environment(context.plan.release));
-    TRY_LET(auto output, run_child(context, {migration.run, folder, env, user_of(version.service, context.plan.release), migration.limit}));
+    TRY_LET(auto output,
+            run_child(context, {migration.run, folder, env,
+                                user_of(version.service, context.plan.release), migration.limit}));
     const auto text = trim(output);
-    const auto last = text.substr(text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
+    const auto last =
+        text.substr(text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
     return Json{{"summary", std::string(last.substr(0, 100))}};
   }
 
@@ -41,6 +44,8 @@ class Migrate final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_migrate(Site& site) { return std::make_unique<Migrate>(site); }
+std::unique_ptr<StepKind> make_migrate(Site& site) {
+  return std::make_unique<Migrate>(site);
+}
 
 }  // namespace belay::engine

@@ -20,15 +20,16 @@ class RestorePoint final : public StepKind {
     TRY_LET(auto point, take(context));
     TRY_LET(auto expired, apply_retention(point.name));
     if (expired > 0) context.say(fmt::format("{} old restore points were removed", expired));
-    return Json{{"point", point.name},
-                {"summary", fmt::format("{} {} · {} documents, {}", point.name,
-                                        point.exact ? "exact at " + to_text(point.finished).substr(11, 12)
-                                                    : "FUZZY: " + point.method,
-                                        with_commas(point.documents), bytes_for_people(point.bytes))},
-                {"exact", point.exact},
-                {"documents", point.documents},
-                {"bytes", point.bytes},
-                {"stored_bytes", point.stored_bytes}};
+    return Json{
+        {"point", point.name},
+        {"summary", fmt::format("{} {} · {} documents, {}", point.name,
+                                point.exact ? "exact at " + to_text(point.finished).substr(11, 12)
+                                            : "FUZZY: " + point.method,
+                                with_commas(point.documents), bytes_for_people(point.bytes))},
+        {"exact", point.exact},
+        {"documents", point.documents},
+        {"bytes", point.bytes},
+        {"stored_bytes", point.stored_bytes}};
   }
 
  private:
@@ -45,7 +46,8 @@ class RestorePoint final : public StepKind {
     return vault::take_restore_point(
         *site_.database, *site_.vault, request, *site_.clock,
         [&](const vault::Progress& p) {
-          context.reporter.progress(context.run, context.step, {p.what, p.done, p.total, "documents"});
+          context.reporter.progress(context.run, context.step,
+                                    {p.what, p.done, p.total, "documents"});
         },
         context.stop);
   }
@@ -55,9 +57,11 @@ class RestorePoint final : public StepKind {
     TRY_LET(auto points, site_.vault->list());
     TRY_LET(auto releases, read_releases(*site_.journal, site_.environment));
     std::vector<std::string> needed{fresh};
-    if (const auto* before = releases.before_live()) needed.push_back(releases.data_of(before->tag).name);
+    if (const auto* before = releases.before_live())
+      needed.push_back(releases.data_of(before->tag).name);
     const auto& keep = site_.present.vault.keep;
-    const auto gone = vault::expired(points, {keep.last, keep.days, keep.safety_days}, site_.clock->now(), needed);
+    const auto gone = vault::expired(points, {keep.last, keep.days, keep.safety_days},
+                                     site_.clock->now(), needed);
     for (const auto& name : gone) TRY(site_.vault->forget(name));
     if (!gone.empty()) {
       TRY_LET(auto freed, site_.vault->prune());
@@ -71,6 +75,8 @@ class RestorePoint final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_restore_point(Site& site) { return std::make_unique<RestorePoint>(site); }
+std::unique_ptr<StepKind> make_restore_point(Site& site) {
+  return std::make_unique<RestorePoint>(site);
+}
 
 }  // namespace belay::engine

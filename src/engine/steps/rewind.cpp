@@ -11,11 +11,14 @@ namespace belay::engine {
 namespace {
 
 Json difference_json(const vault::Difference& one) {
-  return {{"collection", one.ns.text()},       {"reverted", one.reverted},
-          {"removed", one.removed},            {"brought_back", one.brought_back},
+  return {{"collection", one.ns.text()},
+          {"reverted", one.reverted},
+          {"removed", one.removed},
+          {"brought_back", one.brought_back},
           {"collection_removed", one.collection_removed},
           {"collection_created", one.collection_created},
-          {"catalogue", one.catalogue},        {"samples", one.samples}};
+          {"catalogue", one.catalogue},
+          {"samples", one.samples}};
 }
 
 struct Sums {
@@ -36,8 +39,11 @@ Json preview_json(const vault::Preview& preview) {
   Json list = Json::array();
   for (const auto& one : preview.differences) list.push_back(difference_json(one));
   const auto all = sum(preview);
-  return {{"differences", list}, {"reverted", all.reverted}, {"removed", all.removed},
-          {"brought_back", all.brought_back}, {"compared", preview.compared}};
+  return {{"differences", list},
+          {"reverted", all.reverted},
+          {"removed", all.removed},
+          {"brought_back", all.brought_back},
+          {"compared", preview.compared}};
 }
 
 // "rp-{run}" in a plan that could not know its run's number yet.
@@ -58,18 +64,21 @@ class Rewind final : public StepKind {
   explicit Rewind(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
-    const std::string salvage = (context.step.args.value("again", false) ? "salvage-again-" : "salvage-") + context.run;
-    const vault::RewindRequest request{salvage, context.plan.project, context.plan.environment, context.run};
+    const std::string salvage =
+        (context.step.args.value("again", false) ? "salvage-again-" : "salvage-") + context.run;
+    const vault::RewindRequest request{salvage, context.plan.project, context.plan.environment,
+                                       context.run};
     TRY_LET(auto report, go(context, request));
     const auto all = sum(report.done);
     Json result = preview_json(report.done);
     result["salvage"] = report.salvage;
     result["verified"] = report.verified;
-    result["summary"] = report.salvage.empty()
-                            ? "nothing differed"
-                            : fmt::format("{} reverted, {} taken back, {} brought back · kept in {}",
-                                          with_commas(all.reverted), with_commas(all.removed),
-                                          with_commas(all.brought_back), report.salvage);
+    result["summary"] =
+        report.salvage.empty()
+            ? "nothing differed"
+            : fmt::format("{} reverted, {} taken back, {} brought back · kept in {}",
+                          with_commas(all.reverted), with_commas(all.removed),
+                          with_commas(all.brought_back), report.salvage);
     return result;
   }
 
@@ -80,8 +89,8 @@ class Rewind final : public StepKind {
                                 progress_of(context), context.stop);
     }
     TRY_LET(auto point, site_.vault->load(named(context, "point")));
-    return vault::rewind(*site_.database, *site_.vault, point, request, *site_.clock, progress_of(context),
-                         context.stop);
+    return vault::rewind(*site_.database, *site_.vault, point, request, *site_.clock,
+                         progress_of(context), context.stop);
   }
 
   Site& site_;
@@ -93,12 +102,13 @@ class Preview final : public StepKind {
 
   Result<Json> perform(const StepContext& context) override {
     TRY_LET(auto point, site_.vault->load(named(context, "point")));
-    TRY_LET(auto preview, vault::preview_rewind(*site_.database, *site_.vault, point, progress_of(context), context.stop));
+    TRY_LET(auto preview, vault::preview_rewind(*site_.database, *site_.vault, point,
+                                                progress_of(context), context.stop));
     Json result = preview_json(preview);
     const auto all = sum(preview);
-    result["summary"] = fmt::format("going back to {} would revert {}, take back {} and bring back {} documents",
-                                    point.name, with_commas(all.reverted), with_commas(all.removed),
-                                    with_commas(all.brought_back));
+    result["summary"] = fmt::format(
+        "going back to {} would revert {}, take back {} and bring back {} documents", point.name,
+        with_commas(all.reverted), with_commas(all.removed), with_commas(all.brought_back));
     return result;
   }
 
@@ -108,7 +118,11 @@ class Preview final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_rewind(Site& site) { return std::make_unique<Rewind>(site); }
-std::unique_ptr<StepKind> make_preview(Site& site) { return std::make_unique<Preview>(site); }
+std::unique_ptr<StepKind> make_rewind(Site& site) {
+  return std::make_unique<Rewind>(site);
+}
+std::unique_ptr<StepKind> make_preview(Site& site) {
+  return std::make_unique<Preview>(site);
+}
 
 }  // namespace belay::engine

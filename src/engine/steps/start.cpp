@@ -18,7 +18,8 @@ class Start final : public StepKind {
   explicit Start(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
-    const target::Version version{context.step.args.at("service").get<std::string>(), release_of(context)};
+    const target::Version version{context.step.args.at("service").get<std::string>(),
+                                  release_of(context)};
     auto& target = site_.target(version.service);
     TRY_LET(auto env, site_.environment_of(version.service, version.release));
     TRY_LET(auto started, target.start(version, env, context.stop));
@@ -34,7 +35,8 @@ class Start final : public StepKind {
       TRY(site_.traffic->install(site_.routes()));
       TRY(site_.traffic->shift(version.service, {version.release, started.port}));
     }
-    return Json{{"port", started.port}, {"summary", fmt::format("{} ready on port {}", version.service, started.port)}};
+    return Json{{"port", started.port},
+                {"summary", fmt::format("{} ready on port {}", version.service, started.port)}};
   }
 
  private:
@@ -49,14 +51,16 @@ class Start final : public StepKind {
     while (site_.clock->steady() < deadline) {
       TRY_LET(auto status, site_.target(version.service).status(version));
       if (status.phase == target::Phase::failed) {
-        return fail(Fault::refused, fmt::format("{} {} went down while starting: {}", version.service, version.release, status.text));
+        return fail(Fault::refused, fmt::format("{} {} went down while starting: {}",
+                                                version.service, version.release, status.text));
       }
       const auto sample = ready_sample(site_, asked, started.port, context.stop);
       last = sample.text;
       in_a_row = sample.good ? in_a_row + 1 : 0;
       const auto rise = asked.check ? std::max(1, asked.check->rise) : 1;
       if (in_a_row >= rise) return {};
-      if (!site_.clock->sleep(Millis(in_a_row > 0 ? 100 : 200), context.stop)) return fail(Fault::cancelled, "stopped");
+      if (!site_.clock->sleep(Millis(in_a_row > 0 ? 100 : 200), context.stop))
+        return fail(Fault::cancelled, "stopped");
     }
     return fail(Fault::timeout, fmt::format("{} {} was not ready within {}: {}", version.service,
                                             version.release, for_people(readiness_limit), last));
@@ -83,7 +87,11 @@ class Stop final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_start(Site& site) { return std::make_unique<Start>(site); }
-std::unique_ptr<StepKind> make_stop(Site& site) { return std::make_unique<Stop>(site); }
+std::unique_ptr<StepKind> make_start(Site& site) {
+  return std::make_unique<Start>(site);
+}
+std::unique_ptr<StepKind> make_stop(Site& site) {
+  return std::make_unique<Stop>(site);
+}
 
 }  // namespace belay::engine

@@ -7,23 +7,24 @@
 
 namespace belay::engine {
 
-std::unique_ptr<StepKind> make_test(Site& site);            // test:   the project's tests in a fresh copy
-std::unique_ptr<StepKind> make_build(Site& site);           // build:  one service of the release
-std::unique_ptr<StepKind> make_recheck(Site& site);         // recheck: live and ref are as planned
-std::unique_ptr<StepKind> make_restore_point(Site& site);   // restore_point
-std::unique_ptr<StepKind> make_migrate(Site& site);         // migrate
-std::unique_ptr<StepKind> make_start(Site& site);           // start:  a version beside the live one, until ready
-std::unique_ptr<StepKind> make_stop(Site& site);            // stop:   versions of a release
-std::unique_ptr<StepKind> make_switch(Site& site);          // switch: all services to a release
-std::unique_ptr<StepKind> make_hold(Site& site);            // hold:   the fence
-std::unique_ptr<StepKind> make_lift(Site& site);            // lift
-std::unique_ptr<StepKind> make_rewind(Site& site);          // rewind, and its undo
-std::unique_ptr<StepKind> make_preview(Site& site);         // preview of a rewind
-std::unique_ptr<StepKind> make_check(Site& site);           // check:  the environment's checks, once
-std::unique_ptr<StepKind> make_watch(Site& site);           // watch:  the checks for a while
-std::unique_ptr<StepKind> make_tag(Site& site);             // tag
-std::unique_ptr<StepKind> make_announce(Site& site);        // announce
-std::unique_ptr<StepKind> make_clean_up(Site& site);        // clean_up
+std::unique_ptr<StepKind> make_test(Site& site);     // test:   the project's tests in a fresh copy
+std::unique_ptr<StepKind> make_build(Site& site);    // build:  one service of the release
+std::unique_ptr<StepKind> make_recheck(Site& site);  // recheck: live and ref are as planned
+std::unique_ptr<StepKind> make_restore_point(Site& site);  // restore_point
+std::unique_ptr<StepKind> make_migrate(Site& site);        // migrate
+std::unique_ptr<StepKind> make_start(
+    Site& site);  // start:  a version beside the live one, until ready
+std::unique_ptr<StepKind> make_stop(Site& site);      // stop:   versions of a release
+std::unique_ptr<StepKind> make_switch(Site& site);    // switch: all services to a release
+std::unique_ptr<StepKind> make_hold(Site& site);      // hold:   the fence
+std::unique_ptr<StepKind> make_lift(Site& site);      // lift
+std::unique_ptr<StepKind> make_rewind(Site& site);    // rewind, and its undo
+std::unique_ptr<StepKind> make_preview(Site& site);   // preview of a rewind
+std::unique_ptr<StepKind> make_check(Site& site);     // check:  the environment's checks, once
+std::unique_ptr<StepKind> make_watch(Site& site);     // watch:  the checks for a while
+std::unique_ptr<StepKind> make_tag(Site& site);       // tag
+std::unique_ptr<StepKind> make_announce(Site& site);  // announce
+std::unique_ptr<StepKind> make_clean_up(Site& site);  // clean_up
 
 StepTable make_steps(Site& site);
 

@@ -40,14 +40,18 @@ class Switch final : public StepKind {
     auto& target = site_.target(name);
     if (site_.proxied(name)) {
       TRY_LET(auto status, target.status({name, release}));
-      if (status.port == 0) return fail(Fault::missing, fmt::format("{} {} is not running", name, release));
+      if (status.port == 0)
+        return fail(Fault::missing, fmt::format("{} {} is not running", name, release));
       return site_.traffic->shift(name, {release, status.port});
     }
-    if (target.behind_proxy()) return {};   // a worker: started is live
+    if (target.behind_proxy()) return {};  // a worker: started is live
     TRY_LET(auto env, site_.environment_of(name, release));
-    const auto output = [&](std::string_view text) { context.reporter.output(context.run, context.step, text); };
+    const auto output = [&](std::string_view text) {
+      context.reporter.output(context.run, context.step, text);
+    };
     const auto key = context.key + "." + name;
-    if (context.step.args.value("back", false)) return target.go_back({name, release}, env, key, output, context.stop);
+    if (context.step.args.value("back", false))
+      return target.go_back({name, release}, env, key, output, context.stop);
     return target.activate({name, release}, env, key, output, context.stop);
   }
 
@@ -70,7 +74,8 @@ class Hold final : public StepKind {
     const auto since = site_.clock->steady();
     TRY(site_.traffic->hold(site_.proxied_services(), site_.env().hold, drain_limit, context.stop));
     TRY(stop_workers(context));
-    return Json{{"summary", "new requests wait"}, {"ms", (site_.clock->steady() - since).count()},
+    return Json{{"summary", "new requests wait"},
+                {"ms", (site_.clock->steady() - since).count()},
                 {"at", to_text(site_.clock->now())}};
   }
 
@@ -79,7 +84,9 @@ class Hold final : public StepKind {
   Status stop_workers(const StepContext& context) {
     for (const auto& [tag, spec] : site_.releases) {
       for (const auto& service : spec.services) {
-        if (service.kind != pipeline::Service::Kind::worker || site_.placement(service.name) == nullptr) continue;
+        if (service.kind != pipeline::Service::Kind::worker ||
+            site_.placement(service.name) == nullptr)
+          continue;
         TRY(site_.target(service.name).stop({service.name, tag}, std::chrono::seconds(20)));
         context.say(service.name + " of " + tag + " is stopped");
       }
@@ -118,8 +125,14 @@ class Lift final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_switch(Site& site) { return std::make_unique<Switch>(site); }
-std::unique_ptr<StepKind> make_hold(Site& site) { return std::make_unique<Hold>(site); }
-std::unique_ptr<StepKind> make_lift(Site& site) { return std::make_unique<Lift>(site); }
+std::unique_ptr<StepKind> make_switch(Site& site) {
+  return std::make_unique<Switch>(site);
+}
+std::unique_ptr<StepKind> make_hold(Site& site) {
+  return std::make_unique<Hold>(site);
+}
+std::unique_ptr<StepKind> make_lift(Site& site) {
+  return std::make_unique<Lift>(site);
+}
 
 }  // namespace belay::engine

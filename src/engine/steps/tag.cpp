@@ -19,16 +19,18 @@ class Tag final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     TRY_LET(auto head, site_.journal->head());
     // The chain's head in the tag's message: a journal rewritten later is found out.
-    const auto message = fmt::format("{} to {} by run {}\n\njournal: {}:{}\nplan: {}", context.plan.release,
-                                     context.plan.environment, context.run, head.first, head.second,
-                                     pipeline::digest(context.plan));
+    const auto message = fmt::format("{} to {} by run {}\n\njournal: {}:{}\nplan: {}",
+                                     context.plan.release, context.plan.environment, context.run,
+                                     head.first, head.second, pipeline::digest(context.plan));
     Json warnings = Json::array();
-    if (auto tagged = site_.source->tag(context.plan.release, context.plan.commit, message); !tagged) {
+    if (auto tagged = site_.source->tag(context.plan.release, context.plan.commit, message);
+        !tagged) {
       if (!present_already(context)) warnings.push_back("not tagged: " + tagged.error().message());
     }
     push(context, warnings);
     Json result{{"warnings", warnings}, {"summary", context.plan.release}};
-    if (!warnings.empty()) result["summary"] = context.plan.release + " · " + warnings[0].get<std::string>();
+    if (!warnings.empty())
+      result["summary"] = context.plan.release + " · " + warnings[0].get<std::string>();
     return result;
   }
 
@@ -59,11 +61,16 @@ class Announce final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     notify::Announcement news;
     news.kind = context.step.args.value("event", std::string("shipped"));
-    news.title = fmt::format("{} {}: {}", context.plan.project, context.plan.environment, what(context, news.kind));
-    news.text = context.history.way_back ? "because of " + *context.history.way_back : context.plan.notes.value("subject", "");
-    news.facts = {{"project", context.plan.project}, {"environment", context.plan.environment},
-                  {"run", context.run},              {"release", context.plan.release},
-                  {"live", context.plan.live},       {"requester", context.plan.requester.name}};
+    news.title = fmt::format("{} {}: {}", context.plan.project, context.plan.environment,
+                             what(context, news.kind));
+    news.text = context.history.way_back ? "because of " + *context.history.way_back
+                                         : context.plan.notes.value("subject", "");
+    news.facts = {{"project", context.plan.project},
+                  {"environment", context.plan.environment},
+                  {"run", context.run},
+                  {"release", context.plan.release},
+                  {"live", context.plan.live},
+                  {"requester", context.plan.requester.name}};
     for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
       if (context.plan.facts.contains(reason)) news.facts[reason] = context.plan.facts[reason];
     }
@@ -78,7 +85,8 @@ class Announce final : public StepKind {
  private:
   static std::string what(const StepContext& context, const std::string& kind) {
     if (kind == "rolled_back") {
-      return "rolled back to " + (context.history.way_back ? context.plan.live : context.plan.release);
+      return "rolled back to " +
+             (context.history.way_back ? context.plan.live : context.plan.release);
     }
     return kind + " " + context.plan.release;
   }
@@ -96,7 +104,8 @@ class CleanUp final : public StepKind {
     const auto kept = kept_releases(context, releases);
     Json problems = Json::array();
     for (const auto& [name, target] : site_.targets) {
-      if (auto done = tidy(*target, name, kept, context); !done) problems.push_back(done.error().message());
+      if (auto done = tidy(*target, name, kept, context); !done)
+        problems.push_back(done.error().message());
     }
     return Json{{"problems", problems}};
   }
@@ -109,7 +118,8 @@ class CleanUp final : public StepKind {
     std::set<std::string> kept{context.plan.release, context.plan.live};
     if (releases.live) kept.insert(releases.live->tag);
     auto newest = releases.shipped.rbegin();
-    for (std::size_t i = 0; i < releases_kept && newest != releases.shipped.rend(); ++i, ++newest) kept.insert(newest->tag);
+    for (std::size_t i = 0; i < releases_kept && newest != releases.shipped.rend(); ++i, ++newest)
+      kept.insert(newest->tag);
     return kept;
   }
 
@@ -117,7 +127,8 @@ class CleanUp final : public StepKind {
               const StepContext& context) {
     TRY_LET(auto versions, target.versions(service));
     for (const auto& version : versions) {
-      if (!kept.contains(version.release)) TRY(target.remove(version));
+      if (!kept.contains(version.release))
+        TRY(target.remove(version));
       else if (version.release != context.plan.release && version.release != context.plan.live) {
         TRY(target.stop(version, std::chrono::seconds(10)));
       }
@@ -130,8 +141,14 @@ class CleanUp final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_tag(Site& site) { return std::make_unique<Tag>(site); }
-std::unique_ptr<StepKind> make_announce(Site& site) { return std::make_unique<Announce>(site); }
-std::unique_ptr<StepKind> make_clean_up(Site& site) { return std::make_unique<CleanUp>(site); }
+std::unique_ptr<StepKind> make_tag(Site& site) {
+  return std::make_unique<Tag>(site);
+}
+std::unique_ptr<StepKind> make_announce(Site& site) {
+  return std::make_unique<Announce>(site);
+}
+std::unique_ptr<StepKind> make_clean_up(Site& site) {
+  return std::make_unique<CleanUp>(site);
+}
 
 }  // namespace belay::engine

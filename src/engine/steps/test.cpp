@@ -14,11 +14,11 @@ namespace {
 // What test programs say at their end; the first that matches counts.
 std::string counts_in(const std::string& output) {
   static const std::array<std::regex, 5> forms{
-      std::regex(R"(# pass (\d+))"),                 // node --test
-      std::regex(R"(Tests:.*?(\d+) passed)"),        // jest, vitest
-      std::regex(R"((\d+) passed)"),                 // pytest, playwright
-      std::regex(R"(Ran (\d+) tests?)"),             // unittest
-      std::regex(R"((\d+) passing)"),                // mocha
+      std::regex(R"(# pass (\d+))"),           // node --test
+      std::regex(R"(Tests:.*?(\d+) passed)"),  // jest, vitest
+      std::regex(R"((\d+) passed)"),           // pytest, playwright
+      std::regex(R"(Ran (\d+) tests?)"),       // unittest
+      std::regex(R"((\d+) passing)"),          // mocha
   };
   const std::string tail = output.size() > 65536 ? output.substr(output.size() - 65536) : output;
   for (const auto& form : forms) {
@@ -40,8 +40,11 @@ class Test final : public StepKind {
       TRY(remove_tree(folder));
       TRY(site_.source->copy(context.plan.commit, folder));
     }
-    ChildRun run{spec.test, (folder / site_.prefix / spec.test_in).lexically_normal(), site_.plain_environment,
-                 {}, spec.test_limit};
+    ChildRun run{spec.test,
+                 (folder / site_.prefix / spec.test_in).lexically_normal(),
+                 site_.plain_environment,
+                 {},
+                 spec.test_limit};
     auto output = run_child(context, run);
     if (!output && output.error().fault == Fault::cancelled) return std::move(output).error();
     TRY(remove_tree(folder));
@@ -61,6 +64,8 @@ class Test final : public StepKind {
 
 }  // namespace
 
-std::unique_ptr<StepKind> make_test(Site& site) { return std::make_unique<Test>(site); }
+std::unique_ptr<StepKind> make_test(Site& site) {
+  return std::make_unique<Test>(site);
+}
 
 }  // namespace belay::engine

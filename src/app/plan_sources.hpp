@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all plans are made from: the environment, the policy that rules it, what releases were
+// built from, and how long steps took before.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/machine.hpp"
+#include "engine/releases.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/policy.hpp"
+#include "source/source.hpp"
+
+namespace belay::app {
+
+// invalid, with the nearest name, when belay.yaml has no such environment.
+Result<const pipeline::EnvironmentSpec*> environment_of(const pipeline::Spec& spec,
+                                                        const std::string& name);
+
+// belay.yaml of a commit; the present one, and `there` is false, when the commit has none.
+std::string file_at(source::Source& source, const Project& project, const std::string& commit,
+                    bool& there);
+
+struct PolicyChoice {
+  pipeline::Policy policy;
+  std::string text, from;
+  std::vector<std::string> notes;
+};
+
+// From the protected branch; without a remote, a policy weaker than the last one does not count
+// before it was approved under that one.
+Result<PolicyChoice> choose_policy(Desk& desk, source::Source* source,
+                                   const std::string& environment);
+
+// Milliseconds by step: the median of the last five runs of this pipeline.
+Json estimates(Desk& desk, const pipeline::Plan& plan);
+
+// belay.yaml that the release was built from: needed to start it again. "" for none.
+std::string text_of_release(Desk& desk, const engine::Release* release);
+
+}  // namespace belay::app
