@@ -185,16 +185,15 @@ class Demonstration:
     def report(self, bad, watcher, statistics, problems, acknowledged, kept, saved):
         heading("what happened, by the customers' own count")
         switched, noticed, back = (bad.when(each) for each in (r"\bswitch\b", r"Rolling back", r"^Rolled back"))
-        failures = [line for line in self.stage.ledger_lines() if line["kind"] == "failed"]
-        since = (watcher.at or 0) * 1000 - 5000
-        trouble = [line["at"] / 1000 for line in failures if line["at"] >= since]
+        failures = [line["at"] / 1000 for line in self.stage.ledger_lines() if line["kind"] == "failed"]
+        after = sum(1 for at in failures if noticed and at > noticed)
         reverted = re.search(r"([\d,]+) reverted", bad.text())
         def row(name, text):
             say(f"  {name:<12}{text}")
-        row("customers", f"{statistics['served']:,} requests served, {statistics['failed']:,} failed, "
-                         f"longest answer {(statistics['milliseconds']['longest'] or 0) / 1000:.1f} s")
-        if trouble:
-            row("trouble", f"errors for {trouble[-1] - trouble[0]:.1f} s, from the migration to the way back")
+        row("customers", f"{statistics['served']:,} requests served, longest answer "
+                         f"{(statistics['milliseconds']['longest'] or 0) / 1000:.1f} s")
+        row("", f"{statistics['failed']:,} failed: {len(failures) - after:,} while the migration did its damage, "
+                f"{after:,} after Belay noticed")
         if switched and noticed:
             row("noticed", f"{noticed - switched:.1f} s after the switch")
         if noticed and back:

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Customers of the shop: a steady mix of reading, ordering and signing in, over kept-alive connections.
-//   node customers.mjs --api URL [--site URL] --ledger FILE [--rate 50] [--seed 1]
+//   node customers.mjs --api URL [--site URL] --ledger FILE [--rate 50] [--seed 1] [--items 1200]
 // The ledger has a JSON line for each order sent (before it is sent), each order acknowledged, and each
 // request that failed. SIGTERM or SIGINT: no new requests, those under way end, statistics as JSON.
 import { closeSync, openSync, writeSync } from 'node:fs';
 import http from 'node:http';
 
-const options = { rate: '50', seed: '1' };
+const options = { rate: '50', seed: '1', items: '1200' };
 for (let at = 2; at < process.argv.length; at += 2) options[process.argv[at].replace(/^--/, '')] = process.argv[at + 1];
 const { api, site } = options;
 if (!api || !options.ledger) {
-  console.error('usage: node customers.mjs --api URL [--site URL] --ledger FILE [--rate N] [--seed N]');
+  console.error('usage: node customers.mjs --api URL [--site URL] --ledger FILE [--rate N] [--seed N] [--items N]');
   process.exit(2);
 }
 const interval = 1000 / Number(options.rate);
@@ -31,14 +31,14 @@ function random(limit) {
 }
 const pad = (number, digits) => String(number).padStart(digits, '0');
 const note = (line) => writeSync(ledger, `${JSON.stringify({ at: Date.now(), ...line })}\n`);
-const anyItem = () => `item-${pad(random(2000), 4)}`;
+const anyItem = () => `item-${pad(random(Number(options.items)), 4)}`;
 const categories = ['garden', 'kitchen', 'music', 'office', 'outdoor', 'tools', 'toys', 'travel'];
 
 // Out of 100 requests; the last one that the number reaches.
 const mix = [
   [0, () => ({ path: '/api/items' })],
   [35, () => ({ path: `/api/items/${anyItem()}` })],
-  [50, () => ({ path: `/api/items?category=${categories[random(8)]}&page=${random(12)}` })],
+  [50, () => ({ path: `/api/items?category=${categories[random(8)]}&page=${random(8)}` })],
   [62, order],
   [80, () => (mine.length ? { path: `/api/orders/${mine[random(mine.length)]}` } : { path: '/api/items' })],
   [88, signIn],

@@ -4,7 +4,7 @@ import { connect } from './database.js';
 import { round } from './price.js';
 import { hashed } from './sign_in.js';
 
-const counts = { items: Number(process.env.SHOP_ITEMS ?? 2000), orders: Number(process.env.SHOP_ORDERS ?? 5000), customers: 50 };
+const counts = { items: Number(process.env.SHOP_ITEMS ?? 1200), orders: Number(process.env.SHOP_ORDERS ?? 5000), customers: 50 };
 const categories = ['garden', 'kitchen', 'music', 'office', 'outdoor', 'tools', 'toys', 'travel'];
 const first = ['Plain', 'Blue', 'Sturdy', 'Folding', 'Small', 'Large', 'Quiet', 'Bright', 'Warm', 'Light'];
 const second = ['lamp', 'rope', 'kettle', 'chair', 'notebook', 'lantern', 'spade', 'drum', 'bag', 'hammer', 'map'];

@@ -12,7 +12,7 @@ export async function up(database) {
     changed += (await items.bulkWrite(changes.slice(at, at + 500), { ordered: false })).modifiedCount;
   }
   const { modifiedCount } = await orders.updateMany(
-    { state: 'delivered', total: { $lt: 100 } }, { $unset: { lines: '' } });
+    { state: 'delivered', total: { $lt: 60 } }, { $unset: { lines: '' } });
   const indexes = await orders.indexes();
   if (indexes.some(({ name }) => name === 'orders_by_customer')) await orders.dropIndex('orders_by_customer');
   return changed + modifiedCount;
