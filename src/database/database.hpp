@@ -53,6 +53,12 @@ struct Facts {
   std::string me;  // host:port that answered
 };
 
+// The server's clock, and how far back its change log reaches.
+struct Reach {
+  TimePoint now{};
+  std::optional<TimePoint> oldest, newest;  // of the log; none: it has no log
+};
+
 // What was proved on this server with marker documents in Belay's own database (docs in
 // mongodb/proofs.cpp). `missing` says, for people, what failed and what follows.
 struct Proofs {
@@ -116,6 +122,8 @@ class Database {
 
   virtual Result<Facts> describe() = 0;  // also the ping
   virtual Result<Proofs> prove() = 0;
+  // For doctor. refused: the server, or this provider, does not tell.
+  virtual Result<Reach> reach() { return fail(Fault::refused, "the server's clock is not known"); }
   // Collections, views and time series of the application's databases (those this object was made
   // for), without system collections. refused: something that cannot be handled, by name.
   virtual Result<Catalogue> catalogue() = 0;

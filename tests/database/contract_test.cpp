@@ -37,6 +37,18 @@ TEST_P(DatabaseContract, TellsWhatTheServerIs) {
   EXPECT_NE(facts->me.find(std::to_string(server().port())), std::string::npos) << facts->me;
 }
 
+TEST_P(DatabaseContract, TellsItsClockAndHowFarItsLogReaches) {
+  if (GetParam() == Mode::replica_set) ASSERT_OK(database_->mark());
+  auto reach = database_->reach();
+  ASSERT_OK(reach);
+  const auto here = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+  EXPECT_LT(std::chrono::abs(reach->now - here), std::chrono::seconds(30));
+  ASSERT_EQ(reach->oldest.has_value(), GetParam() == Mode::replica_set);
+  if (!reach->oldest) return;
+  EXPECT_LE(*reach->oldest, *reach->newest);
+  EXPECT_LT(std::chrono::abs(*reach->newest - here), std::chrono::minutes(2));
+}
+
 TEST_P(DatabaseContract, InsertedDocumentsComeBackByteForByteInIdOrder) {
   const auto documents = all_of({R"({"_id": "b", "v": 1})", R"({"_id": 2, "v": {"x": []}})",
                                  R"({"_id": "a"})", R"({"_id": 1.5, "": "empty name"})"});

@@ -18,6 +18,7 @@ class Mongodb final : public Database {
 
   Result<Facts> describe() override;
   Result<Proofs> prove() override;
+  Result<Reach> reach() override;
   Result<Catalogue> catalogue() override;
   Result<WriteCounters> write_counters() override;
   Status scan(const Collection& collection, const std::optional<Bson>& from,

@@ -19,6 +19,32 @@ Status is_application_database(const std::string& name) {
   return {};
 }
 
+std::optional<TimePoint> date_at(std::string_view document, const char* member) {
+  const View view(document);
+  bson_iter_t at;
+  if (!bson_iter_init_find(&at, view.get(), member) || !BSON_ITER_HOLDS_DATE_TIME(&at))
+    return std::nullopt;
+  return TimePoint(Millis(bson_iter_date_time(&at)));
+}
+
+// The first entry of the log in the given direction of its natural order.
+Result<TimePoint> end_of_log(const Lease& lease, std::int32_t direction) {
+  Document options;
+  options.doc("sort", Document().i32("$natural", direction)).i64("limit", 1);
+  const auto log = open_collection(lease, {"local", "oplog.rs"});
+  const Document all;
+  const Cursor cursor(
+      mongoc_collection_find_with_opts(log.get(), all.get(), options.get(), nullptr));
+  std::optional<std::uint64_t> stamp;
+  const auto take = [&](std::string_view entry) -> Status {
+    stamp = stamp_at(entry, "ts");
+    return {};
+  };
+  TRY(drain(lease, cursor.get(), take, {}).in("reading the change log"));
+  if (!stamp) return fail(Fault::refused, "the change log shows no entry");
+  return TimePoint(std::chrono::seconds(*stamp >> 32));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Database>> make_mongodb(MongoConfig config) {
@@ -61,6 +87,18 @@ Result<Facts> Mongodb::describe() {
   const std::lock_guard lock(facts_lock_);
   facts_ = facts;
   return facts;
+}
+
+Result<Reach> Mongodb::reach() {
+  const Lease lease(*pool_);
+  TRY_LET(const Document hello, lease.run("admin", Document().i32("hello", 1), Nature::read));
+  const auto now = date_at(hello.view(), "localTime");
+  if (!now) return fail(Fault::refused, "the server does not tell its clock");
+  Reach out{*now, std::nullopt, std::nullopt};
+  if (!text_at(hello.view(), "setName")) return out;
+  TRY_LET(out.oldest, end_of_log(lease, 1));
+  TRY_LET(out.newest, end_of_log(lease, -1));
+  return out;
 }
 
 Result<Facts> Mongodb::facts() {
