@@ -28,6 +28,7 @@ struct Places {
   Path runs() const { return state / "runs"; }
   Path log_of(const std::string& run, const std::string& step) const;
   Path environment(const std::string& name) const { return state / "environments" / name; }
+  Path agent_lock() const { return state / "agent.lock"; }  // held by an agent at work
   Path backups() const { return state / "backups"; }
 };
 

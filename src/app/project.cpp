@@ -29,4 +29,20 @@ Result<Project> load_project(const std::optional<Path>& named, const Path& here,
   return project;
 }
 
+const pipeline::Database* database_of(const pipeline::Spec& spec, const std::string& environment) {
+  const auto* env = spec.environment(environment);
+  if (env != nullptr && env->database) return &*env->database;
+  return spec.database ? &*spec.database : nullptr;
+}
+
+const pipeline::Vault& vault_of(const pipeline::Spec& spec, const std::string& environment) {
+  const auto* env = spec.environment(environment);
+  return env != nullptr && env->vault ? *env->vault : spec.vault;
+}
+
+Path store_of(const pipeline::Vault& vault, const Places& places, const Path& project_folder) {
+  if (!vault.store.starts_with("file:")) return places.vault();
+  return project_folder / vault.store.substr(5);
+}
+
 }  // namespace belay::app

@@ -56,17 +56,6 @@ Environment plain_environment(const Getenv& ours) {
   return env;
 }
 
-const pipeline::Database* database_of(const Spec& spec, const std::string& environment) {
-  const auto* env = spec.environment(environment);
-  if (env != nullptr && env->database) return &*env->database;
-  return spec.database ? &*spec.database : nullptr;
-}
-
-const pipeline::Vault& vault_of(const Spec& spec, const std::string& environment) {
-  const auto* env = spec.environment(environment);
-  return env != nullptr && env->vault ? *env->vault : spec.vault;
-}
-
 // The vault's key: from belay.yaml, else a file in the state folder, made when the vault is new.
 Result<Secret> vault_key(Desk& desk, const pipeline::Vault& vault, Secrets& secrets, Works& works) {
   if (vault.key && vault.key->literal() && vault.key->text.starts_with("file:")) {
@@ -94,9 +83,7 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
       wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
   TRY_LET(works.parts->database, database::make_mongodb({uri, wanted->names}).in("database.uri"));
   const auto& vault = vault_of(spec, environment);
-  Path store = desk.project.places.vault();
-  if (vault.store.starts_with("file:")) store = Path(folder) / vault.store.substr(5);
-  works.parts->store = storage::make_local(store);
+  works.parts->store = storage::make_local(store_of(vault, desk.project.places, folder));
   TRY_LET(auto key, vault_key(desk, vault, *works.secrets, works).in("vault.key"));
   TRY_LET(works.parts->vault,
           vault::open_vault(*works.parts->store, key, desk.world().clock, desk.world().random)

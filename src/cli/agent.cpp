@@ -122,7 +122,7 @@ int agent(Session& session, const Args&) {
   if (!project) return tell(project.error());
   auto desk = app::open_desk(std::move(project).value());
   if (!desk) return tell(desk.error());
-  const Path path = (*desk)->project.places.state / "agent.lock";
+  const Path path = (*desk)->project.places.agent_lock();
   Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return tell(errno_error(errno, "cannot open " + path.string()));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)

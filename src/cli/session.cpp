@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/session.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <iostream>
 #include <thread>
 
+#include "app/agent_service.hpp"
 #include "base/text.hpp"
 
 namespace belay::cli {
@@ -148,11 +147,7 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run) {
 }
 
 bool agent_is_running(const app::Desk& desk) {
-  const Path path = desk.project.places.state / "agent.lock";
-  Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) return false;
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return false;
-  return errno == EWOULDBLOCK;
+  return app::agent_at_work(desk.project.places);
 }
 
 int exit_of(const engine::Loaded& loaded, engine::RunState state) {
