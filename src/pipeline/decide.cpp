@@ -52,7 +52,9 @@ Next turn_back(const Plan& plan, const History& history, const Step* failed) {
                                   ? failed->id + ": " + history.record(failed->id)->error
                                   : "cancelled: " + *history.cancelled;
   if (!plan.facts.value("automatic_rollback", true) && !history.cancelled) {
-    return Stop{because + "; rollback.auto is off, so nothing was taken back"};
+    return Stop{because +
+                "; rollback.auto is off, so nothing was taken back; belay cancel "
+                "takes it back"};
   }
   return GoBack{because};
 }
@@ -65,6 +67,17 @@ bool ready(const Step& step, const History& history) {
 Next pass_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now) {
   if (gate.kind == "lock") return TakeLock{gate.id};
   return decide_gate(plan, gate, history, now);
+}
+
+// "Done" is said of what was done, never of a plan that no step of can go on.
+Next all_done(const Plan& plan, const History& history) {
+  for (const auto& step : plan.steps) {
+    if (history.done(step.id)) continue;
+    const auto missing = std::find_if_not(step.after.begin(), step.after.end(),
+                                          [&](const auto& id) { return history.done(id); });
+    return Stop{fmt::format("{} waits for {}, which will never be done", step.id, *missing)};
+  }
+  return Finish{"done", ""};
 }
 
 Next forward(const Plan& plan, const History& history, TimePoint now) {
@@ -84,7 +97,7 @@ Next forward(const Plan& plan, const History& history, TimePoint now) {
   }
   if (!perform.steps.empty()) return perform;
   if (gate != nullptr) return pass_gate(plan, *gate, history, now);
-  return Finish{"done", ""};
+  return all_done(plan, history);
 }
 
 Next try_again(const Step& step, const StepRecord& record, const History& history, TimePoint now) {
@@ -106,15 +119,27 @@ Finish came_back(const Plan& plan, const History& history) {
   return {"rolled_back", *history.way_back};
 }
 
+// Steps of the way back that name what they come after need not wait for the rest.
+Perform with_those_beside(const Step& first, const std::vector<const Step*>& steps,
+                          const History& history) {
+  Perform perform{{first.id}};
+  for (const Step* step : steps) {
+    if (step != &first && !step->after.empty() && ready(*step, history))
+      perform.steps.push_back(step->id);
+  }
+  return perform;
+}
+
 Next backward(const Plan& plan, const History& history, TimePoint now) {
-  for (const Step* step : way_back(plan, history)) {
+  const auto steps = way_back(plan, history);
+  for (const Step* step : steps) {
     const auto* record = history.record(step->id);
     if (record != nullptr && record->state == State::done) continue;
     if (step->kind == "ask") {
       if (history.data_answer) continue;
       return Stop{step->title};
     }
-    if (record == nullptr) return Perform{{step->id}};
+    if (record == nullptr) return with_those_beside(*step, steps, history);
     return try_again(*step, *record, history, now);
   }
   return came_back(plan, history);

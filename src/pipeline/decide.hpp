@@ -48,7 +48,7 @@ struct Stop {
   std::string because;
 };
 // Endings: "done", "rolled_back", "failed" (nothing changed), "cancelled", "superseded",
-// "refused" (by a reviewer), "expired".
+// "refused" (by a reviewer), "expired". The engine adds "busy".
 struct Finish {
   std::string ending, text;
 };
@@ -62,7 +62,8 @@ Next decide(const Plan& plan, const History& history, TimePoint now);
 // Whether anything that a failure would have to take back was begun.
 bool changed(const Plan& plan, const History& history);
 
-// The way-back steps that this history calls for, in order.
+// The way-back steps that this history calls for, in order. They go one after the other; one that
+// names others in `after` goes beside the rest as soon as those are done.
 std::vector<const Step*> way_back(const Plan& plan, const History& history);
 
 // Attempts of a way-back step before a person is called, and the pause before the next.

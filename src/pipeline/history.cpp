@@ -7,26 +7,27 @@ namespace belay::pipeline {
 
 namespace {
 
-using Fold = void (*)(History&, const Event&);
+using Fold = Status (*)(History&, const Event&);
 
-void step_intent(History& history, const Event& event) {
+Status step_intent(History& history, const Event& event) {
   const auto id = event.body.at("step").get<std::string>();
   StepRecord record;
   record.attempt = event.body.at("attempt").get<int>();
   record.key = event.key;
   record.baseline = event.body.at("baseline");
-  record.begun = event.at;
+  record.begun = record.tried = event.at;
   // The first attempt's begin stays: durations are from the first try to the last outcome.
   if (const auto* before = history.record(id)) record.begun = before->begun;
   history.steps[id] = std::move(record);
   ++history.attempts_since_resume[id];
+  return {};
 }
 
-void step_outcome(History& history, const Event& event) {
+Status step_outcome(History& history, const Event& event) {
   const auto id = event.body.at("step").get<std::string>();
   auto& record = history.steps[id];
   // An outcome belongs to its own attempt: a late reply of an earlier one is evidence only.
-  if (!record.key.empty() && record.key != event.key) return;
+  if (!record.key.empty() && record.key != event.key) return {};
   if (record.key.empty()) record.begun = event.at;
   record.key = event.key;
   const bool ok = event.body.at("ok").get<bool>();
@@ -36,55 +37,88 @@ void step_outcome(History& history, const Event& event) {
   record.fault = event.body.value("fault", "");
   record.adopted = event.body.value("adopted", false);
   record.ended = event.at;
+  return {};
 }
 
-void approval_requested(History& history, const Event& event) {
-  auto not_after = parse_time(event.body.at("not_after").get<std::string>());
-  history.asked =
-      Asked{event.body.at("step").get<std::string>(), event.body.at("nonce").get<std::string>(),
-            event.at, not_after ? *not_after : event.at};
+Status approval_requested(History& history, const Event& event) {
+  const auto text = event.body.at("not_after").get<std::string>();
+  const auto not_after = parse_time(text);
+  if (!not_after) return fail(Fault::corrupt, "not_after is no time: " + text);
+  history.asked = Asked{event.body.at("step").get<std::string>(),
+                        event.body.at("nonce").get<std::string>(), event.at, *not_after};
+  return {};
 }
 
-void run_finished(History& history, const Event& event) {
+Status run_finished(History& history, const Event& event) {
   history.ending = event.body.at("ending").get<std::string>();
   history.finished = event.body;
   history.finished_at = event.at;
   history.stopped.reset();
+  return {};
 }
 
-void run_resumed(History& history, const Event& event) {
+// Whoever cancels has seen why the run stopped: it goes on, back.
+Status cancel_requested(History& history, const Event& event) {
+  history.cancelled = event.body.at("because").get<std::string>();
+  history.stopped.reset();
+  return {};
+}
+
+Status run_resumed(History& history, const Event& event) {
   history.stopped.reset();
   history.attempts_since_resume.clear();
   if (event.body.contains("rewind_data"))
     history.data_answer = event.body["rewind_data"].get<bool>();
+  return {};
+}
+
+Status run_created(History& history, const Event& event) {
+  history.created = event.body;
+  history.created_at = event.at;
+  return {};
+}
+
+Status run_claimed(History& history, const Event& event) {
+  history.claimed_by = event.body.at("by").get<std::string>();
+  return {};
+}
+
+Status approval_vote(History& history, const Event& event) {
+  history.votes.push_back(event);
+  return {};
+}
+
+Status lock_granted(History& history, const Event&) {
+  history.locked = true;
+  return {};
+}
+
+Status way_back_begun(History& history, const Event& event) {
+  history.way_back = event.body.at("because").get<std::string>();
+  history.way_back_at = event.at;
+  return {};
+}
+
+Status run_stopped(History& history, const Event& event) {
+  history.stopped = event.body.at("because").get<std::string>();
+  return {};
 }
 
 const std::map<std::string, Fold>& folds() {
   static const std::map<std::string, Fold> table{
-      {"run.created",
-       [](History& h, const Event& e) {
-         h.created = e.body;
-         h.created_at = e.at;
-       }},
-      {"run.claimed",
-       [](History& h, const Event& e) { h.claimed_by = e.body.at("by").get<std::string>(); }},
+      {"run.created", run_created},
+      {"run.claimed", run_claimed},
       {"step.intent", step_intent},
       {"step.outcome", step_outcome},
       {"approval.requested", approval_requested},
-      {"approval.vote", [](History& h, const Event& e) { h.votes.push_back(e); }},
-      {"lock.granted", [](History& h, const Event&) { h.locked = true; }},
-      {"cancel.requested",
-       [](History& h, const Event& e) { h.cancelled = e.body.at("because").get<std::string>(); }},
-      {"way_back.begun",
-       [](History& h, const Event& e) {
-         h.way_back = e.body.at("because").get<std::string>();
-         h.way_back_at = e.at;
-       }},
-      {"run.stopped",
-       [](History& h, const Event& e) { h.stopped = e.body.at("because").get<std::string>(); }},
+      {"approval.vote", approval_vote},
+      {"lock.granted", lock_granted},
+      {"cancel.requested", cancel_requested},
+      {"way_back.begun", way_back_begun},
+      {"run.stopped", run_stopped},
       {"run.resumed", run_resumed},
       {"run.finished", run_finished},
-      {"note", [](History&, const Event&) {}},
+      {"note", [](History&, const Event&) { return Status(); }},
   };
   return table;
 }
@@ -112,7 +146,8 @@ Result<History> fold(const std::vector<Event>& events) {
                               event.seq, event.kind));
     }
     try {
-      at->second(history, event);
+      TRY(at->second(history, event)
+              .in(fmt::format("event {} ({}) cannot be read", event.seq, event.kind)));
     } catch (const Json::exception& e) {
       return fail(Fault::corrupt,
                   fmt::format("event {} ({}) cannot be read: {}", event.seq, event.kind, e.what()));

@@ -27,8 +27,9 @@ struct StepRecord {
   Json baseline = Json::object();
   Json result = Json::object();  // of the outcome
   std::string error, fault;      // when failed
-  TimePoint begun{}, ended{};
-  bool adopted = false;  // the outcome was found by asking, not by doing
+  TimePoint begun{}, ended{};    // of the first attempt; of the last outcome
+  TimePoint tried{};             // the latest attempt's intent
+  bool adopted = false;          // the outcome was found by asking, not by doing
 };
 
 struct Asked {  // an approval gate that was opened
