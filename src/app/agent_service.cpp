@@ -65,14 +65,14 @@ Status link_service(const AgentPlace& place, const Path& folder) {
   return {};
 }
 
-Result<std::string> install_runit(const AgentPlace& place, Clock& clock) {
+Result<std::string> install_runit(const AgentPlace& place, Boot boot, Clock& clock) {
   auto service = supervised_agent(place, clock);
   TRY(service.write(fmt::format("exec chpst -P {} --file {} agent\n",
                                 shell_quoted(place.program.string()),
                                 shell_quoted(place.file.string()))));
   TRY(service.start());
   const auto where = service.folder().string();
-  if (boot_of_this_machine() == Boot::runit && place.root) {
+  if (boot == Boot::runit && place.root) {
     TRY(link_service(place, service.folder()));
     return "the runit service in " + where + " is started, and linked in " + service_links;
   }
@@ -102,7 +102,12 @@ std::string for_unit(const std::string& text) {
 Boot boot_of_this_machine() {
   std::error_code code;
   if (fs::is_directory("/run/systemd/system", code)) return Boot::systemd;
-  if (fs::is_directory(service_links, code) && fs::exists("/run/runit", code)) return Boot::runit;
+  if (!fs::is_directory(service_links, code)) return Boot::nobody;
+  // Packages make the folder; only a living runsvdir looks after it.
+  for (const auto& entry : fs::directory_iterator("/proc", code)) {
+    const auto name = read_file(entry.path() / "comm", 4096);
+    if (name && trim(*name) == "runsvdir") return Boot::runit;
+  }
   return Boot::nobody;
 }
 
@@ -150,9 +155,10 @@ bool agent_installed(const AgentPlace& place, const Getenv& env, Clock& clock) {
   return fs::exists(unit_file(place, env), code) || supervised_agent(place, clock).enabled();
 }
 
-Result<std::string> install_agent(const AgentPlace& place, const Getenv& env, Clock& clock) {
-  if (boot_of_this_machine() == Boot::systemd) return install_unit(place, env);
-  return install_runit(place, clock);
+Result<std::string> install_agent(const AgentPlace& place, Boot boot, const Getenv& env,
+                                  Clock& clock) {
+  if (boot == Boot::systemd) return install_unit(place, env);
+  return install_runit(place, boot, clock);
 }
 
 }  // namespace belay::app

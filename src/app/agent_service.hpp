@@ -37,6 +37,7 @@ bool agent_installed(const AgentPlace& place, const Getenv& env, Clock& clock);
 
 // Written, enabled and started; what was done, for people. Safe to repeat: the text is brought up
 // to date. On failure the agent may be installed and not started.
-Result<std::string> install_agent(const AgentPlace& place, const Getenv& env, Clock& clock);
+Result<std::string> install_agent(const AgentPlace& place, Boot boot, const Getenv& env,
+                                  Clock& clock);
 
 }  // namespace belay::app

@@ -92,9 +92,9 @@ void examine_agent(const Checkup& checkup, const Project& project, Findings& out
   if (works) finding.remedy = "end that one, then: belay doctor --fix";
   if (works) return;
   finding.mend = {fmt::format("Install `belay agent` for {} as {}?", project.spec.project, kind),
-                  [place, env = project.env] {
+                  [place, boot, env = project.env] {
                     SystemClock now;
-                    return install_agent(place, env, now);
+                    return install_agent(place, boot, env, now);
                   }};
 }
 

@@ -188,7 +188,7 @@ void examine_freeze(const EnvironmentSpec& env, TimePoint now, Findings& out) {
 }
 
 void examine_services(Desk& desk, const EnvironmentSpec& env, Findings& out) {
-  auto works = wire_present(desk, env.name, {false, true});
+  auto works = wire_present(desk, env.name, {false, true, false});
   for (const auto& placed : env.services) {
     const std::string about = env.name + ": " + placed.service;
     if (placed.target == Placement::Target::command) {

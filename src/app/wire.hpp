@@ -38,6 +38,7 @@ class Works {
 struct Wanted {
   bool database = true;  // and the vault
   bool services = true;  // targets, proxy
+  bool secrets = true;   // what the services are started with must be there
 };
 
 // Connects to nothing yet. missing, naming the name, when a secret that is needed is not there.

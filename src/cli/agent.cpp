@@ -9,63 +9,65 @@
 #include <atomic>
 #include <thread>
 
+#include "app/upkeep.hpp"
 #include "cli/session.hpp"
-#include "engine/releases.hpp"
 
 namespace belay::cli {
 
 namespace {
 
 constexpr Millis look_every = std::chrono::seconds(1);
+constexpr Millis upkeep_every = std::chrono::seconds(10);
 
 struct Driven {  // a run that this agent is at work on
   std::stop_source stop;
   std::jthread thread;
+  std::string trouble;  // set before `ended`
   std::atomic<bool> ended{false};
 };
 
 void say(const std::string& text) {
   const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
-  fmt::print("{} {}\n", to_text(now), text);
-  std::fflush(stdout);
+  put(to_text(now) + " " + text + "\n");
 }
 
-void drive(const Session& session, app::Desk& desk, const std::string& run, std::stop_token stop) {
+// Empty, or what stood in the way.
+std::string drive(const Session& session, app::Desk& desk, const std::string& run,
+                  std::stop_token stop) {
   auto loaded = engine::load_run(*desk.journal, run);
-  if (!loaded) return say("run " + run + ": " + loaded.error().message());
+  if (!loaded) return "run " + run + ": " + loaded.error().message();
   auto works = app::wire_run(desk, loaded->plan);
   if (!works)
-    return say("run " + run + " cannot start: " + works.error().message() +
-               "; give it to the agent's environment");
+    return "run " + run + " cannot start: " + works.error().message() +
+           "; give it to the agent with `secrets:` in belay.yaml, or drive the run yourself: belay "
+           "resume " +
+           run;
   auto secrets = (*works)->secrets;
   Screen screen(session, desk.project.places,
                 [secrets](std::string_view text) { return secrets->mask(text); });
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
   auto state = runner.drive(run, stop, {true});
-  if (!state) say("run " + run + ": " + state.error().message());
+  // Busy: a command drives it itself.
+  if (state || state.error().fault == Fault::busy) return {};
+  return "run " + run + ": " + state.error().message();
 }
 
-// Versions that are neither live nor within their time of keeping warm are stopped.
-void stop_the_cold(app::Desk& desk, const std::string& environment) {
-  auto releases = engine::read_releases(*desk.journal, environment);
-  if (!releases || !releases->live || !desk.journal->open_runs() ||
-      !desk.journal->open_runs()->empty())
-    return;
-  auto works = app::wire_present(desk, environment, {false, true});
-  if (!works) return;
-  const auto warm = (*works)->site.env().rollback.keep_warm;
-  if (desk.world().clock.now() < releases->live_since + warm) return;
-  for (const auto& [service, target] : (*works)->site.targets) {
-    auto versions = target->versions(service);
-    for (const auto& version : versions ? *versions : std::vector<target::Version>{}) {
-      if (version.release == releases->live->tag) continue;
-      auto status = target->status(version);
-      if (!status || status->phase == target::Phase::prepared ||
-          status->phase == target::Phase::absent)
-        continue;
-      if (target->stop(version, std::chrono::seconds(10)))
-        say(service + " of " + version.release + " was kept warm long enough and is stopped");
-    }
+// With the file as it is now: an agent lives longer than an edition of belay.yaml.
+void upkeep(const app::Project& since_start, std::set<std::string>& told) {
+  const auto trouble = [&](const std::string& text) {
+    if (told.insert(text).second) say(text);
+  };
+  auto project = app::load_project(since_start.file, since_start.folder, since_start.env);
+  if (!project) return trouble(project.error().message());
+  auto desk = app::open_desk(std::move(*project));
+  if (!desk) return trouble(desk.error().message());
+  for (const auto& env : (*desk)->project.spec.environments) {
+    if (auto alive = app::revive(**desk, env.name); !alive)
+      trouble(env.name + ": " + alive.error().message());
+    auto stopped = app::stop_the_cold(**desk, env.name);
+    if (!stopped) trouble(env.name + ": " + stopped.error().message());
+    for (const auto& one : stopped ? *stopped : std::vector<std::string>{})
+      say(env.name + ": " + one + " was kept warm long enough and is stopped");
   }
 }
 
@@ -76,9 +78,12 @@ class Agent {
   void work(std::stop_token stop) {
     std::int64_t seen = 0;
     while (!stop.stop_requested()) {
+      if (desk_.world().clock.steady() >= next_upkeep_) {
+        upkeep(desk_.project, told_);
+        next_upkeep_ = desk_.world().clock.steady() + upkeep_every;
+      }
       take_up();
       pass_on_cancels(seen);
-      for (const auto& env : desk_.project.spec.environments) stop_the_cold(desk_, env.name);
       auto grown = desk_.journal->wait(seen, look_every, stop);
       if (!grown && grown.error().fault != Fault::cancelled) say(grown.error().message());
     }
@@ -87,7 +92,12 @@ class Agent {
 
  private:
   void take_up() {
-    std::erase_if(driven_, [](const auto& one) { return one.second->ended.load(); });
+    std::erase_if(driven_, [this](const auto& one) {
+      if (!one.second->ended.load()) return false;
+      const auto& text = one.second->trouble;
+      if (!text.empty() && told_.insert(text).second) say(text);
+      return true;
+    });
     auto rows = desk_.journal->open_runs();
     for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
       if (driven_.contains(row.run)) continue;
@@ -96,7 +106,7 @@ class Agent {
       auto driven = std::make_unique<Driven>();
       auto* one = driven.get();
       one->thread = std::jthread([this, run = row.run, one] {
-        drive(session_, desk_, run, one->stop.get_token());
+        one->trouble = drive(session_, desk_, run, one->stop.get_token());
         one->ended = true;
       });
       driven_.emplace(row.run, std::move(driven));
@@ -115,6 +125,8 @@ class Agent {
   Session& session_;
   app::Desk& desk_;
   std::map<std::string, std::unique_ptr<Driven>> driven_;
+  std::set<std::string> told_;  // a trouble that lasts is told once
+  Millis next_upkeep_{0};
 };
 
 int agent(Session& session, const Args&) {

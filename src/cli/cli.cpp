@@ -94,6 +94,12 @@ std::string Args::get(const std::string& name, const std::string& otherwise) con
   return at == values.end() ? otherwise : at->second;
 }
 
+void put(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+  std::clearerr(stdout);
+}
+
 int run_command_line(int argc, const char* const* argv) {
   Session session;
   session.env = app::process_environment();

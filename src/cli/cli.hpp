@@ -68,6 +68,10 @@ struct Command {
 const std::vector<Command>& commands();
 int run_command_line(int argc, const char* const* argv);
 
+// To standard output, at once. A terminal that was closed, a pipe that nobody reads and a full disk
+// behind it stop nothing: a run goes on.
+void put(std::string_view text);
+
 // The manual that stands beside the command's source; empty when there is none.
 std::string manual_of(const std::string& command);
 

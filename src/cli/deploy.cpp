@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/planner.hpp"
+#include "app/upkeep.hpp"
 #include "cli/session.hpp"
 
 namespace belay::cli {
@@ -68,6 +69,13 @@ Result<bool> first_release_agreed(const Session& session, const Opened& opened,
           plan.environment));
 }
 
+// Without an agent nobody else stops what was kept warm long enough.
+void sweep(app::Desk& desk, const std::string& environment) {
+  auto stopped = app::stop_the_cold(desk, environment);
+  if (!stopped)
+    static_cast<void>(tell(std::move(stopped).error().in("stopping what was kept warm")));
+}
+
 int deploy(Session& session, const Args& args) {
   if (args.has("--dry-run")) return show_plan(session, args);
   if (auto given = reasons_given(args); !given) return tell(given.error(), exit_usage);
@@ -75,6 +83,7 @@ int deploy(Session& session, const Args& args) {
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
   name_unfinished(desk);
+  sweep(desk, opened->environment);
   auto plan = app::plan_deploy(desk, request_of(session, *opened, args));
   if (!plan) return tell(plan.error());
   auto agreed = first_release_agreed(session, *opened, *plan);

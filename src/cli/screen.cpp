@@ -81,7 +81,7 @@ std::string Screen::paint(const char* code, const std::string& text) const {
 }
 
 void Screen::clear_bar() {
-  if (bar_shown_) fmt::print("\r\x1b[K");
+  if (bar_shown_) put("\r\x1b[K");
   bar_shown_ = false;
 }
 
@@ -89,10 +89,9 @@ void Screen::line(const std::string& text, TimePoint at) {
   clear_bar();
   const auto shown = mask_(text);
   if (session_.terminal.tty)
-    fmt::print("{}\n", shown);
+    put(shown + "\n");
   else
-    fmt::print("{} {}\n", to_text(at).substr(11, 8), shown);
-  std::fflush(stdout);
+    put(to_text(at).substr(11, 8) + " " + shown + "\n");
 }
 
 // "5 restore point", and "b switch" on the way back.
@@ -128,8 +127,7 @@ void Screen::event(const std::string& run, const Plan& plan, const Event& event)
              {"at", to_text(event.at)},
              {"event", event.kind},
              {"body", event.body}};
-    fmt::print("{}\n", mask_(canonical(out)));
-    std::fflush(stdout);
+    put(mask_(canonical(out)) + "\n");
     return;
   }
   show(run, plan, event);
@@ -212,9 +210,8 @@ void Screen::progress(const std::string&, const Step& step, const engine::Progre
   const double rate = since.count() > 0 ? static_cast<double>(progress.done - bar_.first) * 1000.0 /
                                               static_cast<double>(since.count())
                                         : 0;
-  fmt::print("\r\x1b[K {}  {:<18} {}", paint(yellow, "…"), step.kind,
-             mask_(progress_text(progress, rate)));
-  std::fflush(stdout);
+  put(fmt::format("\r\x1b[K {}  {:<18} {}", paint(yellow, "…"), step.kind,
+                  mask_(progress_text(progress, rate))));
   bar_shown_ = true;
 }
 

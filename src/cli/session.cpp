@@ -36,7 +36,7 @@ class Signals {
       while (!stop.stop_requested()) {
         if (sigtimedwait(&set_, nullptr, &pause) <= 0) continue;
         interrupted = true;
-        fmt::print(stderr, "\nstopping safely; the run stays resumable\n");
+        std::fputs("\nstopping safely; the run stays resumable\n", stderr);
         source.request_stop();
       }
     });
@@ -71,11 +71,11 @@ int finish(Session& session, app::Desk& desk, const std::string& run, engine::Ru
   const int code = exit_of(*loaded, state);
   if (session.json) return code;
   if (state == engine::RunState::interrupted) {
-    fmt::print("\nInterrupted; run {} can be resumed: belay resume {}\n", run, run);
+    put(fmt::format("\nInterrupted; run {} can be resumed: belay resume {}\n", run, run));
   } else if (state == engine::RunState::waiting) {
-    fmt::print("\nRun {} waits; it goes on with: belay resume {}\n", run, run);
+    put(fmt::format("\nRun {} waits; it goes on with: belay resume {}\n", run, run));
   } else {
-    fmt::print("{}exit {}\n", ending_for_people(run, *loaded), code);
+    put(fmt::format("{}exit {}\n", ending_for_people(run, *loaded), code));
   }
   return code;
 }
@@ -100,7 +100,7 @@ Exit exit_for(const Error& error) {
 }
 
 int tell(const Error& error, Exit code) {
-  fmt::print(stderr, "{}\n", error.message());
+  std::fputs((error.message() + "\n").c_str(), stderr);
   return code == exit_failed ? exit_for(error) : code;
 }
 
@@ -141,8 +141,11 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run) {
   auto rows = desk.journal->open_runs();
   for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
     if (row.run == but_run) continue;
-    fmt::print(stderr, "Run {} ({} in {}) is not finished: belay resume {}, or belay cancel {}\n",
-               row.run, row.pipeline, row.environment, row.run, row.run);
+    std::fputs(
+        fmt::format("Run {} ({} in {}) is not finished: belay resume {}, or belay cancel {}\n",
+                    row.run, row.pipeline, row.environment, row.run, row.run)
+            .c_str(),
+        stderr);
   }
 }
 
@@ -187,28 +190,42 @@ int follow(Session& session, app::Desk& desk, const std::string& run) {
         desk.journal->wait(head ? head->first : 0, std::chrono::seconds(1), stop.get_token());
     if (!grown && grown.error().fault != Fault::cancelled) return tell(grown.error());
   }
-  fmt::print("\nNot following any more; the run goes on. To stop it: belay cancel {}\n", run);
+  put(fmt::format("\nNot following any more; the run goes on. To stop it: belay cancel {}\n", run));
   return exit_interrupted;
 }
 
-int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait) {
-  if (agent_is_running(desk)) return follow(session, desk, run);
-  auto loaded = engine::load_run(*desk.journal, run);
-  if (!loaded) return tell(loaded.error());
-  Signals signals;
-  auto works = app::wire_run(desk, loaded->plan);
-  if (!works) return tell(works.error());
-  if (!(*works)->fresh_vault_key.empty()) {
-    fmt::print(
-        "A vault key was made: {}\n  Keep a copy elsewhere: without it no restore point can be "
-        "read.\n",
-        (*works)->fresh_vault_key);
+namespace {
+
+// The agent's surroundings are not ours: a secret that only this command's environment has is not
+// there for it.
+Status agent_could_drive(app::Desk& desk, const pipeline::Plan& plan) {
+  app::Getenv bare;
+  for (const char* name : {"PATH", "HOME"}) {
+    if (desk.project.env.contains(name)) bare[name] = desk.project.env[name];
   }
-  auto secrets = (*works)->secrets;
-  Screen screen(session, desk.project.places,
-                [secrets](std::string_view text) { return secrets->mask(text); });
-  engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
-  std::int64_t seen = loaded->history.last_seq;
+  std::swap(bare, desk.project.env);
+  auto works = app::wire_run(desk, plan);
+  std::swap(bare, desk.project.env);
+  if (!works) return std::move(works).error();
+  return {};
+}
+
+void tell_of_fresh_key(const Session& session, const std::string& path) {
+  if (path.empty()) return;
+  const auto text = fmt::format(
+      "A vault key was made: {}\n  Keep a copy elsewhere: without it no restore point can be "
+      "read.\n",
+      path);
+  if (session.json)
+    std::fputs(text.c_str(), stderr);
+  else
+    put(text);
+}
+
+// Drives until the run ends, waits, or is interrupted.
+Result<engine::RunState> drive_here(app::Desk& desk, Signals& signals, engine::Runner& runner,
+                                    Screen& screen, const std::string& run, std::int64_t seen,
+                                    bool wait) {
   for (;;) {
     std::stop_source stop;
     bool interrupted = false;
@@ -217,15 +234,42 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
       auto by_cancel = watch_cancel(desk, run, seen, stop);
       return runner.drive(run, stop.get_token(), {wait});
     }();
-    if (!state) return tell(state.error());
-    if (*state != engine::RunState::interrupted || interrupted)
-      return finish(session, desk, run, *state);
+    if (!state || *state != engine::RunState::interrupted || interrupted) return state;
     // Stopped by a cancel that is now in the journal: the run decides what that means.
-    auto again = engine::load_run(*desk.journal, run);
-    if (!again) return tell(again.error());
-    seen = again->history.last_seq;
+    TRY_LET(auto again, engine::load_run(*desk.journal, run));
+    seen = again.history.last_seq;
     screen.quiet_until(seen);
   }
+}
+
+}  // namespace
+
+int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait) {
+  auto loaded = engine::load_run(*desk.journal, run);
+  if (!loaded) return tell(loaded.error());
+  if (agent_is_running(desk)) {
+    auto could = agent_could_drive(desk, loaded->plan);
+    if (could) return follow(session, desk, run);
+    std::fputs(
+        (could.error().message() +
+         "\nThe agent does not have it, so this command drives the run itself; `belay doctor` "
+         "says how to give it to the agent.\n")
+            .c_str(),
+        stderr);
+  }
+  Signals signals;
+  auto works = app::wire_run(desk, loaded->plan);
+  if (!works) return tell(works.error());
+  tell_of_fresh_key(session, (*works)->fresh_vault_key);
+  auto secrets = (*works)->secrets;
+  Screen screen(session, desk.project.places,
+                [secrets](std::string_view text) { return secrets->mask(text); });
+  engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
+  auto state = drive_here(desk, signals, runner, screen, run, loaded->history.last_seq, wait);
+  // Somebody else, an agent most likely, was first.
+  if (!state && state.error().fault == Fault::busy) return follow(session, desk, run);
+  if (!state) return tell(state.error());
+  return finish(session, desk, run, *state);
 }
 
 }  // namespace belay::cli

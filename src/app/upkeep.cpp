@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/upkeep.hpp"
+
+#include "app/plan_sources.hpp"
+#include "app/wire.hpp"
+#include "engine/releases.hpp"
+
+namespace belay::app {
+
+namespace {
+
+constexpr Millis grace = std::chrono::seconds(10);
+constexpr Wanted services_only{false, true, false};
+
+Result<bool> has_open_run(journal::Journal& journal, const std::string& environment) {
+  TRY_LET(auto rows, journal.open_runs());
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const auto& row) { return row.environment == environment; });
+}
+
+bool runs(const Result<target::VersionStatus>& status) {
+  return status && status->phase != target::Phase::prepared &&
+         status->phase != target::Phase::preparing && status->phase != target::Phase::absent;
+}
+
+}  // namespace
+
+Status revive(Desk& desk, const std::string& environment) {
+  TRY_LET(auto works, wire_present(desk, environment, services_only));
+  Status first;
+  if (works->site.traffic != nullptr) first = works->site.traffic->revive().in("the proxy");
+  for (const auto& [service, target] : works->site.targets) {
+    Status done = target->revive().in(service);
+    if (!done && first) first = std::move(done);
+  }
+  return first;
+}
+
+Result<std::vector<std::string>> stop_the_cold(Desk& desk, const std::string& environment) {
+  std::vector<std::string> stopped;
+  TRY_LET(auto releases, engine::read_releases(*desk.journal, environment));
+  TRY_LET(const auto* env, environment_of(desk.project.spec, environment));
+  if (!releases.live) return stopped;
+  if (desk.world().clock.now() < releases.live_since + env->rollback.keep_warm) return stopped;
+  TRY_LET(auto works, wire_present(desk, environment, services_only));
+  for (const auto& [service, target] : works->site.targets) {
+    TRY_LET(auto versions, target->versions(service));
+    for (const auto& version : versions) {
+      if (version.release == releases.live->tag || !runs(target->status(version))) continue;
+      // Asked each time: a run that begins meanwhile may want this very version.
+      TRY_LET(const bool busy, has_open_run(*desk.journal, environment));
+      if (busy) return stopped;
+      TRY(target->stop(version, grace));
+      stopped.push_back(service + " of " + version.release);
+    }
+  }
+  return stopped;
+}
+
+}  // namespace belay::app

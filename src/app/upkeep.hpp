@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an environment needs between runs. Needs no secrets: services have theirs in their release.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/machine.hpp"
+
+namespace belay::app {
+
+// After a reboot, or when a supervisor was killed: what was live is live again, the proxy with its
+// saved state first. Fine at any time; what runs is left alone. On failure the rest was still
+// tried.
+Status revive(Desk& desk, const std::string& environment);
+
+// Stops running versions that are neither live nor within `keep_warm` of being so. While a run of
+// this environment is not finished nothing is stopped: it may need them. What was stopped, for
+// people. Fine at any time.
+Result<std::vector<std::string>> stop_the_cold(Desk& desk, const std::string& environment);
+
+}  // namespace belay::app
