@@ -19,15 +19,6 @@ namespace {
 constexpr int checks_after_unknown = 3;
 constexpr Millis longest_wait = std::chrono::hours(1);
 
-Result<pipeline::Event> read_event(const journal::Event& event) {
-  TRY_LET(Json body, parse_json(event.body).in("event " + std::to_string(event.id)));
-  return pipeline::Event{event.seq, event.at, event.kind, event.key, std::move(body)};
-}
-
-journal::NewEvent make_event(std::string kind, const Json& body, std::string key = {}) {
-  return {std::move(kind), std::move(key), canonical(body), 1};
-}
-
 std::string attempt_key(const std::string& run, const std::string& step, int attempt) {
   std::string name = step;
   for (char& c : name) {
@@ -67,7 +58,7 @@ class Drive {
 
   Result<RunState> go(const std::string& me) {
     TRY(refresh());
-    TRY(known_kinds());
+    TRY(can_be_carried_out());
     if (history().ending.empty()) TRY(append({make_event("run.claimed", {{"by", me}})}));
     for (;;) {
       if (stop_.stop_requested()) return RunState::interrupted;
@@ -84,7 +75,11 @@ class Drive {
 
   const History& history() const { return loaded_.history; }
 
-  Status known_kinds() {
+  Status can_be_carried_out() {
+    if (const auto found = pipeline::defects(loaded_.plan); !found.empty()) {
+      return fail(Fault::refused,
+                  fmt::format("the plan of run {} cannot be carried out: {}", run_, found.front()));
+    }
     for (const auto* list : {&loaded_.plan.steps, &loaded_.plan.back}) {
       for (const auto& step : *list) {
         const bool gate = step.kind == "approve" || step.kind == "lock" || step.kind == "ask";
@@ -159,7 +154,7 @@ class Drive {
       const auto* before = seen.record(id);
       auto made = context(step, before == nullptr ? 1 : before->attempt + 1, Json::object(), seen);
       auto baseline = kind(step).baseline(made);
-      if (!baseline && baseline.error().fault == Fault::cancelled) return again();
+      if (!baseline && interrupted(baseline)) return again();
       made.baseline = baseline ? *baseline : Json{{"error", baseline.error().message()}};
       intents.push_back(make_event(
           "step.intent", {{"step", id}, {"attempt", made.attempt}, {"baseline", made.baseline}},
@@ -199,6 +194,12 @@ class Drive {
     return again();
   }
 
+  // We were stopped: the attempt stays open, a later drive resolves it.
+  template <class T>
+  bool interrupted(const Result<T>& result) const {
+    return stop_.stop_requested() && result.error().fault == Fault::cancelled;
+  }
+
   StepKind& kind(const Step& step) { return *steps_.at(step.kind); }
 
   Status perform(StepContext& one) {
@@ -208,7 +209,7 @@ class Drive {
                      false);
     }
     Result<Json> result = kind(one.step).perform(one);
-    if (!result && one.stop.stop_requested() && result.error().fault == Fault::cancelled) return {};
+    if (!result && interrupted(result)) return {};
     if (!result && result.error().effect == Effect::unknown) return ask(one, since, result.error());
     return outcome(one, since, result, false);
   }
@@ -228,7 +229,7 @@ class Drive {
 
   Status resolve(StepContext& one) {
     const auto since = world_.clock.steady();
-    const auto due = history_time(one) + kind(one.step).grace();
+    const auto due = tried_at(one) + kind(one.step).grace();
     if (world_.clock.now() < due && !world_.clock.sleep(due - world_.clock.now(), one.stop))
       return {};
     if (one.history.cancelled && !one.history.way_back) {
@@ -237,13 +238,14 @@ class Drive {
                      false);
     }
     auto checked = kind(one.step).check(one);
+    if (!checked && interrupted(checked)) return {};
     if (!checked) return outcome(one, since, checked.error(), true);
     return settle(one, since, *checked);
   }
 
-  TimePoint history_time(const StepContext& one) const {
+  TimePoint tried_at(const StepContext& one) const {
     const auto* record = one.history.record(one.step.id);
-    return record == nullptr ? one.history.last_at : record->begun;
+    return record == nullptr ? one.history.last_at : record->tried;
   }
 
   Status settle(StepContext& one, Millis since, const Checked& checked) {
@@ -262,7 +264,7 @@ class Drive {
 
   Status finish_adopted(StepContext& one, Millis since) {
     Result<Json> result = kind(one.step).perform(one);
-    if (!result && one.stop.stop_requested() && result.error().fault == Fault::cancelled) return {};
+    if (!result && interrupted(result)) return {};
     return outcome(one, since, result, true);
   }
 
@@ -297,6 +299,8 @@ class Drive {
   }
 
   Turn act(const pipeline::TakeLock& next) {
+    // Before the attempt: a lock that is freed right after it ends the wait.
+    TRY_LET(auto head, journal_.head());
     Json passed = outcome_body(next.step, 1, Millis(0), Result<Json>(Json::object()), false);
     Status taken = append({make_event("lock.granted", {{"environment", loaded_.plan.environment}}),
                            make_event("step.outcome", passed, attempt_key(run_, next.step, 1))});
@@ -304,20 +308,25 @@ class Drive {
     if (taken.error().fault != Fault::busy) return taken.error();
     const auto rule = loaded_.plan.step(next.step)->args.value("busy", std::string("queue"));
     if (rule == "refuse") return finish("busy", taken.error().message());
-    return pause(pipeline::Wait{std::nullopt, taken.error().message(), next.step});
+    return pause({std::nullopt, taken.error().message(), next.step}, head.first);
   }
 
-  Turn act(const pipeline::Wait& next) { return pause(next); }
-
-  Turn pause(const pipeline::Wait& next) {
-    if (!options_.wait) return std::optional(RunState::waiting);
-    const auto now = world_.clock.now();
-    auto limit = next.until ? std::min(*next.until - now, longest_wait) : longest_wait;
-    // A lock's release is in another run's events: the wait is over the whole journal.
+  Turn act(const pipeline::Wait& next) {
     TRY_LET(auto head, journal_.head());
+    return pause(next, head.first);
+  }
+
+  // Until the journal grows beyond `head`. What came before that and was not decided on is decided
+  // on first. A lock's release is in another run's events: the wait is over the whole journal.
+  Turn pause(const pipeline::Wait& next, std::int64_t head) {
+    if (!options_.wait) return std::optional(RunState::waiting);
+    const auto decided_on = seen_;
     TRY(refresh());
+    if (seen_ != decided_on) return again();
+    const auto now = world_.clock.now();
+    const auto limit = next.until ? std::min(*next.until - now, longest_wait) : longest_wait;
     if (limit > Millis(0)) {
-      auto grown = journal_.wait(head.first, limit, stop_);
+      auto grown = journal_.wait(head, limit, stop_);
       if (!grown && grown.error().fault != Fault::cancelled) return std::move(grown).error();
     }
     TRY(refresh());
@@ -367,31 +376,6 @@ Result<RunState> Runner::drive(const std::string& run, std::stop_token stop, Dri
   TRY_LET(auto claim, claims_.claim(run));
   Drive drive(journal_, steps_, world_, reporter_, run, std::move(stop), options);
   return drive.go(claims_.whoami());
-}
-
-Result<Loaded> load_run(journal::Journal& journal, const std::string& run) {
-  TRY_LET(auto raw, journal.load(run));
-  if (raw.empty()) return fail(Fault::missing, "there is no run " + run);
-  Loaded loaded;
-  for (const auto& event : raw) {
-    TRY_LET(auto read, read_event(event));
-    loaded.events.push_back(std::move(read));
-  }
-  TRY_LET(loaded.history, pipeline::fold(loaded.events).in("run " + run));
-  TRY_LET(loaded.plan,
-          pipeline::plan_from_json(loaded.history.created.value("plan", Json::object()))
-              .in("run " + run));
-  return loaded;
-}
-
-Status append_event(journal::Journal& journal, const std::string& run, journal::NewEvent event,
-                    const std::function<Status(const Loaded&)>& still_right) {
-  for (;;) {
-    TRY_LET(auto loaded, load_run(journal, run));
-    TRY(still_right(loaded));
-    Status done = journal.append(run, loaded.history.last_seq, {event});
-    if (done || done.error().fault != Fault::conflict) return done;
-  }
 }
 
 }  // namespace belay::engine

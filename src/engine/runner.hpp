@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "engine/loaded.hpp"
 #include "engine/step.hpp"
 #include "journal/journal.hpp"
 
@@ -55,18 +56,5 @@ class Runner {
   Reporter& reporter_;
   Claims& claims_;
 };
-
-// A run as the journal has it.
-struct Loaded {
-  pipeline::Plan plan;
-  pipeline::History history;
-  std::vector<pipeline::Event> events;
-};
-Result<Loaded> load_run(journal::Journal& journal, const std::string& run);
-
-// Appends to a run that others may be appending to as well: repeats after a conflict as long as
-// `still_right` (which sees the history) agrees.
-Status append_event(journal::Journal& journal, const std::string& run, journal::NewEvent event,
-                    const std::function<Status(const Loaded&)>& still_right);
 
 }  // namespace belay::engine
