@@ -69,6 +69,31 @@ std::optional<FoundService> from_package(const Path& folder) {
   return service;
 }
 
+constexpr const char* python_build =
+    "python3 -m venv --system-site-packages .venv && .venv/bin/pip install -r requirements.txt";
+
+// Python says nowhere how it is started: the usual names are tried, and the person is told.
+std::optional<FoundService> from_python(const Path& folder) {
+  std::error_code code;
+  const bool listed = fs::exists(folder / "requirements.txt", code);
+  if (!listed && !fs::exists(folder / "pyproject.toml", code)) return std::nullopt;
+  FoundService service;
+  service.from = listed ? "requirements.txt" : "pyproject.toml";
+  service.build = listed
+                      ? python_build
+                      : "python3 -m venv --system-site-packages .venv && .venv/bin/pip install .";
+  if (fs::exists(folder / "manage.py", code)) {
+    service.run = ".venv/bin/python manage.py runserver --noreload $HOST:$PORT";
+    return service;
+  }
+  for (const char* name : {"app.py", "main.py", "server.py", "wsgi.py"}) {
+    if (!fs::exists(folder / name, code)) continue;
+    service.run = std::string(".venv/bin/python ") + name;
+    return service;
+  }
+  return std::nullopt;
+}
+
 std::vector<FoundService> from_procfile(const Path& folder) {
   std::vector<FoundService> services;
   auto text = read_file(folder / "Procfile", 1 << 20);
@@ -83,9 +108,7 @@ std::vector<FoundService> from_procfile(const Path& folder) {
     service.worker = service.name != "web";
     if (service.name == "release") continue;
     if (fs::exists(folder / "requirements.txt", code)) {
-      service.build =
-          "python3 -m venv --system-site-packages .venv && .venv/bin/pip install -r "
-          "requirements.txt";
+      service.build = python_build;
     }
     services.push_back(std::move(service));
   }
@@ -145,6 +168,11 @@ void take_in(Found& found, const Path& folder, const std::string& name, const st
     if (auto service = from_package(folder)) {
       service->name = name;
       here.push_back(std::move(*service));
+    } else if (auto python = from_python(folder)) {
+      python->name = name;
+      found.notes.push_back("how " + name +
+                            " is started was guessed from the names of its files: " + python->run);
+      here.push_back(std::move(*python));
     } else if (auto command = command_of_dockerfile(folder); !command.empty()) {
       FoundService one;
       one.name = name;
@@ -237,7 +265,8 @@ Result<Found> inspect(const Path& folder) {
   }
   if (found.services.empty()) {
     found.notes.push_back(
-        "no package.json, Procfile or Dockerfile was found here or one folder below: "
+        "no package.json, Procfile, Python application or Dockerfile was found here or one folder "
+        "below: "
         "only the database's part is written");
   }
   return found;

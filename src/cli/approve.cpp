@@ -56,9 +56,20 @@ Result<Candidate> candidate_of(const Args& args, const Ballot& ballot, Decision 
 }
 
 Status still_open(const engine::Loaded& loaded, const std::string& run) {
-  if (loaded.history.ending.empty()) return {};
-  return fail(Fault::refused,
-              fmt::format("Refused: run {} is decided already ({}).", run, loaded.history.ending));
+  const auto& ending = loaded.history.ending;
+  if (ending.empty()) return {};
+  const auto text = loaded.history.finished.value("text", std::string());
+  if (ending == "superseded")
+    return fail(Fault::conflict,
+                fmt::format("Refused: the plan of run {} no longer holds: {}. Make "
+                            "a new one: belay deploy",
+                            run, text));
+  if (ending == "expired")
+    return fail(Fault::refused,
+                fmt::format("Refused: the request of run {} has expired ({}); start the run again",
+                            run, text));
+  return fail(Fault::refused, fmt::format("Refused: run {} is decided already: {}{}", run, ending,
+                                          text.empty() ? "" : ", " + text));
 }
 
 // Judged again against whatever the run looks like when the vote is appended: somebody else may

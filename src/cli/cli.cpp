@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/text.hpp"
 #include "cli/version.hpp"
 
 namespace belay::cli {
@@ -36,7 +37,6 @@ void bind(CLI::App& app, Bound& bound) {
                    static_cast<int>(bound.command->words_most))
         ->type_name("");
   }
-  if (!bound.command->manual.empty()) sub->footer("\n" + bound.command->manual);
 }
 
 Args args_of(const CLI::App& sub, const Bound& bound) {
@@ -56,6 +56,53 @@ int usage_error(const Bound& bound, std::size_t given) {
              bound.command->words.empty() ? "nothing" : bound.command->words, given,
              bound.command->name, bound.command->words);
   return exit_usage;
+}
+
+const Command* command_named(const std::string& name) {
+  const auto& all = commands();
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const Command& c) { return c.name == name; });
+  return at == all.end() ? nullptr : &*at;
+}
+
+// "belay knows no command deplyo; did you mean deploy?"
+int unknown_command(const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& command : commands()) known.push_back(command.name);
+  const auto near = nearest(name, known);
+  std::fputs(fmt::format("belay has no command {}{}. All of them: belay help\n", name,
+                         near.empty() ? "" : "; did you mean " + near)
+                 .c_str(),
+             stderr);
+  return exit_usage;
+}
+
+// The first word that is no option, and no value of one that stands before the command.
+std::string first_word(const std::vector<std::string>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--file")
+      ++i;
+    else if (!words[i].starts_with("-"))
+      return words[i];
+  }
+  return {};
+}
+
+// `belay help deploy` and `belay deploy --help` print the manual that stands beside the command.
+std::optional<int> help_asked_for(const std::vector<std::string>& words, const CLI::App& app) {
+  const auto first = first_word(words);
+  const bool option = std::any_of(words.begin(), words.end(),
+                                  [](const auto& w) { return w == "--help" || w == "-h"; });
+  if (first != "help" && (!option || first.empty())) return std::nullopt;
+  const auto about = first == "help" ? (words.size() > 1 ? words.back() : "") : first;
+  if (about.empty() || about == "help" || about.starts_with("-")) {
+    put(app.help());
+    return exit_done;
+  }
+  const auto* command = command_named(about);
+  if (command == nullptr) return unknown_command(about);
+  put(command->manual);
+  return exit_done;
 }
 
 int run_bound(const CLI::App& app, const std::vector<std::unique_ptr<Bound>>& all,
@@ -100,29 +147,46 @@ void put(std::string_view text) {
   std::clearerr(stdout);
 }
 
-int run_command_line(int argc, const char* const* argv) {
+namespace {
+
+void add_common(CLI::App& app, Session& session, std::string& file) {
+  app.set_version_flag("--version", std::string("belay ") + version_text());
+  app.add_option("--file", file, "belay.yaml to use (else it is found by walking up)")
+      ->type_name("FILE");
+  app.add_flag("--json", session.json, "print events as NDJSON");
+  app.add_flag("--yes", session.yes, "answer every question with yes");
+  app.footer("\nThe manual of a command: belay help COMMAND");
+  app.require_subcommand(0, 1);
+}
+
+Session session_here() {
   Session session;
   session.env = app::process_environment();
   session.here = std::filesystem::current_path();
   session.terminal = Terminal::detect(session.env);
   if (const auto file = session.env.find("BELAY_FILE"); file != session.env.end())
     session.file = file->second;
+  return session;
+}
 
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  Session session = session_here();
   CLI::App app(
       "Belay takes a web application and its MongoDB to production, and back: code and data.",
       "belay");
-  app.set_version_flag("--version", std::string("belay ") + version_text());
   std::string file;
-  app.add_option("--file", file, "belay.yaml to use (else it is found by walking up)")
-      ->type_name("FILE");
-  app.add_flag("--json", session.json, "print events as NDJSON");
-  app.add_flag("--yes", session.yes, "answer every question with yes");
-  app.require_subcommand(0, 1);
+  add_common(app, session, file);
   std::vector<std::unique_ptr<Bound>> all;
   for (const auto& command : commands()) {
     all.push_back(std::make_unique<Bound>(Bound{&command, {}, {}, {}}));
     bind(app, *all.back());
   }
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (const auto code = help_asked_for(words, app)) return *code;
+  if (const auto first = first_word(words); !first.empty() && command_named(first) == nullptr)
+    return unknown_command(first);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

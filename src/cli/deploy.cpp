@@ -97,16 +97,23 @@ int deploy(Session& session, const Args& args) {
   return drive_or_follow(session, desk, *run, !args.has("--no-wait"));
 }
 
-std::vector<Option> deploy_options() {
+std::vector<Option> plan_options() {
   return {{"--env", "ENV", "environment (needed when there are several)"},
           {"--ref", "REF", "branch, tag or commit; HEAD when not given"},
           {"--skip-tests", "", "do not run `test:` (needs --reason)"},
           {"--skip-backup", "",
            "no restore point: what migrate changes cannot be undone (needs --reason)"},
           {"--skip-checks", "", "no checks, no watch (needs --reason)"},
-          {"--reason", "TEXT", "why something is skipped; announced and recorded"},
-          {"--no-wait", "", "return while approvals, a timer or a lock are waited for (exit 4)"},
-          {"--dry-run", "", "the same as belay plan"}};
+          {"--reason", "TEXT", "why something is skipped; announced and recorded"}};
+}
+
+std::vector<Option> deploy_options() {
+  auto options = plan_options();
+  options.insert(
+      options.end(),
+      {{"--no-wait", "", "return while approvals, a timer or a lock are waited for (exit 4)"},
+       {"--dry-run", "", "the same as belay plan"}});
+  return options;
 }
 
 }  // namespace
@@ -114,7 +121,7 @@ std::vector<Option> deploy_options() {
 Command plan_command() {
   return {"plan",    "show what a deploy would do; changes nothing",
           "",        0,
-          0,         deploy_options(),
+          0,         plan_options(),
           show_plan, manual_of("plan")};
 }
 Command deploy_command() {
