@@ -260,7 +260,8 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
     site.source = works->parts->source.get();
   }
   for (const auto& one : site.env().notify) {
-    works->parts->notifiers.push_back(notify::make_command(one.run, notify_limit));
+    works->parts->notifiers.push_back(
+        notify::make_command(one.run, notify_limit, desk.world().children, site.work));
     site.notifiers.push_back(works->parts->notifiers.back().get());
   }
   if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder));

@@ -92,6 +92,7 @@ class SupervisedChildren final : public Children {
   Path place_of(const std::string& key) const { return folder_ / key; }
   Result<Record> make_record(const ChildSpec& spec) const;
   Status place(Record& record, const std::string& key) const;
+  Status clear_unbegun(const std::string& key);
   Status signal(const std::string& key, int number) const;
   Result<bool> settled_within(const std::string& key, Millis patience);
 
@@ -166,9 +167,7 @@ Status launch(const SupervisorOrders& orders, const Fd& answer, Fd& report) {
 Status SupervisedChildren::start(const ChildSpec& spec) {
   TRY(check_key(spec.key));
   struct stat there {};
-  if (::lstat(place_of(spec.key).c_str(), &there) == 0) {
-    return started_before(spec.key);
-  }
+  if (::lstat(place_of(spec.key).c_str(), &there) == 0) TRY(clear_unbegun(spec.key));
   TRY_LET(const std::string program, find_child_program(spec));
   TRY_LET(const ChildUser user, find_child_user(spec.user));
   const std::string folder =
@@ -244,7 +243,31 @@ Result<ChildStatus> SupervisedChildren::look(const std::string& key) {
     if (errno == EWOULDBLOCK) return ChildStatus{ChildState::running};
     return errno_error(errno, "cannot ask for the lock of " + key);
   }
-  return read_status(place);  // it may have ended since
+  TRY_LET(const ChildStatus since, read_status(place));  // it may have ended
+  // The supervisor writes its pid, durably, before it starts anything.
+  struct stat pid {};
+  const bool begun = ::lstat((place / "pid").c_str(), &pid) == 0 || errno != ENOENT;
+  return since.state == ChildState::unknown && !begun ? ChildStatus{ChildState::absent} : since;
+}
+
+// A starter that was killed before it had a supervisor left a record with nobody behind it.
+Status SupervisedChildren::clear_unbegun(const std::string& key) {
+  const Path place = place_of(key);
+  Fd lock(::open((place / "lock").c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat held {
+  }, named{};
+  if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return started_before(key);
+  // Somebody else may have been quicker: then the name is that of his record.
+  if (::fstat(lock.get(), &held) != 0 || ::stat((place / "lock").c_str(), &named) != 0 ||
+      held.st_ino != named.st_ino || std::filesystem::exists(place / "pid")) {
+    return started_before(key);
+  }
+  const Path old = folder_ / (".old-" + key);
+  TRY(remove_tree(old));
+  if (::rename(place.c_str(), old.c_str()) != 0) {
+    return errno_error(errno, "cannot remove the record of " + key);
+  }
+  return remove_tree(old);
 }
 
 // Copies what has been written since `at`; moves it on.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/process.hpp"
+#include <cstdlib>
+
 #include "base/text.hpp"
 #include "notify/notify.hpp"
 
 namespace belay::notify {
 namespace {
 
-constexpr std::size_t output_limit = std::size_t{1} << 20;
 constexpr std::size_t longest_variable = 1000;
 
 // For an environment variable: one line, cut at a character's edge.
@@ -30,55 +30,91 @@ std::string last_line(const std::string& text) {
   return one_line(line.substr(0, 200));
 }
 
+// Our own environment may hold secrets: the program gets only the usual few and what is here.
+Environment environment_for(const Announcement& announcement) {
+  Environment env{{"BELAY_EVENT", one_line(announcement.kind)},
+                  {"BELAY_TITLE", one_line(announcement.title)},
+                  {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};
+  for (const char* name : {"PATH", "HOME", "LANG", "TMPDIR", "USER"}) {
+    if (const char* value = std::getenv(name)) env[name] = value;
+  }
+  return env;
+}
+
+std::string input_for(const Announcement& announcement) {
+  return canonical({{"title", announcement.title},
+                    {"text", announcement.text},
+                    {"kind", announcement.kind},
+                    {"facts", announcement.facts}}) +
+         "\n";
+}
+
 class CommandNotifier final : public Notifier {
  public:
-  CommandNotifier(std::string shell_command, Millis limit)
-      : shell_command_(std::move(shell_command)), limit_(limit) {}
+  CommandNotifier(std::string shell_command, Millis limit, Children& children, Path folder)
+      : shell_command_(std::move(shell_command)),
+        limit_(limit),
+        children_(children),
+        folder_(std::move(folder)) {}
 
-  Status announce(const Announcement& announcement) override {
+  Status announce(const Announcement& announcement, const std::string& key) override {
     if (trim(shell_command_).empty()) {
       return fail(Fault::invalid, "notify: there is no command to run");
     }
-    auto finished = run(command_for(announcement));
-    if (!finished.ok()) {
-      auto error = std::move(finished).error();
-      // It may have told somebody before it was ended.
-      if (error.fault == Fault::timeout) error.effect = Effect::unknown;
-      return std::move(error).in("announce \"" + one_line(announcement.title) + "\"");
-    }
-    if (finished->ok()) return {};
-    const auto said = last_line(finished->err);
-    return unknown_effect(
-        Fault::refused, fmt::format("the notify command ended with status {}{}{}", finished->status,
-                                    said.empty() ? "" : ": ", said));
+    const auto what = "announce \"" + one_line(announcement.title) + "\"";
+    TRY(begin(announcement, key).in(what));
+    TRY_LET(const auto ended, children_.wait(key, {}, {}).in(what));
+    std::error_code code;
+    std::filesystem::remove(input_of(key), code);
+    return judge(ended, key).in(what);
   }
 
  private:
-  // Our own environment may hold secrets: the program gets only the usual few and what is here.
-  Command command_for(const Announcement& announcement) const {
-    Command command;
-    command.argv = {"/bin/sh", "-c", shell_command_};
-    command.inherit_env = false;
-    command.env = {{"BELAY_EVENT", one_line(announcement.kind)},
-                   {"BELAY_TITLE", one_line(announcement.title)}};
-    command.input = canonical({{"title", announcement.title},
-                               {"text", announcement.text},
-                               {"kind", announcement.kind},
-                               {"facts", announcement.facts}}) +
-                    "\n";
-    command.limit = limit_;
-    command.output_limit = output_limit;
-    return command;
+  Path input_of(const std::string& key) const { return folder_ / (key + ".json"); }
+
+  Status begin(const Announcement& announcement, const std::string& key) {
+    TRY_LET(const auto before, children_.look(key));
+    if (before.state != ChildState::absent) return {};
+    TRY(make_folder(folder_));
+    TRY(write_file(input_of(key), input_for(announcement), 0600));
+    ChildSpec spec;
+    spec.key = key;
+    spec.argv = {"/bin/sh", "-c", "exec /bin/sh -c \"$1\" < \"$0\"", input_of(key).string(),
+                 shell_command_};
+    spec.env = environment_for(announcement);
+    spec.limit = limit_;
+    return children_.start(spec);
+  }
+
+  // What did not end well may have told somebody before.
+  Status judge(const ChildStatus& ended, const std::string& key) {
+    if (ended.state != ChildState::ended) {
+      return unknown_effect(Fault::timeout, "nobody saw how the notify command ended");
+    }
+    if (ended.timed_out) {
+      return unknown_effect(Fault::timeout, "the notify command took longer than " +
+                                                for_people(limit_) + " and was ended");
+    }
+    if (ended.status == 0) return {};
+    const auto output = children_.output(key);
+    const auto said = output ? last_line(*output) : std::string();
+    return unknown_effect(Fault::refused,
+                          fmt::format("the notify command ended with status {}{}{}", ended.status,
+                                      said.empty() ? "" : ": ", said));
   }
 
   std::string shell_command_;
   Millis limit_;
+  Children& children_;
+  Path folder_;
 };
 
 }  // namespace
 
-std::unique_ptr<Notifier> make_command(std::string shell_command, Millis limit) {
-  return std::make_unique<CommandNotifier>(std::move(shell_command), limit);
+std::unique_ptr<Notifier> make_command(std::string shell_command, Millis limit, Children& children,
+                                       Path folder) {
+  return std::make_unique<CommandNotifier>(std::move(shell_command), limit, children,
+                                           std::filesystem::absolute(folder).lexically_normal());
 }
 
 }  // namespace belay::notify

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/children.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
@@ -21,12 +22,14 @@ struct Announcement {
 class Notifier {
  public:
   virtual ~Notifier() = default;
-  // May arrive twice when the reply was lost.
-  virtual Status announce(const Announcement& announcement) = 0;
+  // Once under a key, also when an earlier process was killed while it announced: a second call
+  // waits for what the first one began, and tells how that ended.
+  virtual Status announce(const Announcement& announcement, const std::string& key) = 0;
 };
 
 // The user's own program: the announcement as JSON on its standard input, BELAY_EVENT and
-// BELAY_TITLE in its environment.
-std::unique_ptr<Notifier> make_command(std::string shell_command, Millis limit);
+// BELAY_TITLE in its environment. `folder` holds its input while it runs.
+std::unique_ptr<Notifier> make_command(std::string shell_command, Millis limit, Children& children,
+                                       Path folder);
 
 }  // namespace belay::notify

@@ -117,6 +117,25 @@ TEST_F(ChildrenTest, AForgottenKeyCanBeStartedAgainARunningOneCannotBeForgotten)
   EXPECT_EQ(wait("k").state, ChildState::ended);
 }
 
+TEST_F(ChildrenTest, ARecordWhoseStarterDiedBeforeItHadASupervisorIsAbsentAndStartsOnce) {
+  const Path record = records_ / "k";
+  ASSERT_TRUE(make_folder(record));
+  for (const char* name : {"lock", "output", "spec.json", "status.tmp"}) {
+    ASSERT_TRUE(write_file(record / name, ""));
+  }
+  {
+    Fd starter(::open((record / "lock").c_str(), O_RDWR | O_CLOEXEC));  // it still lives
+    ASSERT_EQ(::flock(starter.get(), LOCK_EX), 0);
+    EXPECT_EQ(children_->look("k")->state, ChildState::running);
+    EXPECT_EQ(children_->start(shell("k", "echo x >> count")).error().fault, Fault::conflict);
+  }
+  EXPECT_EQ(children_->look("k")->state, ChildState::absent);
+  EXPECT_TRUE(children_->start(shell("k", "echo x >> count")));
+  EXPECT_EQ(wait("k").state, ChildState::ended);
+  EXPECT_EQ(children_->start(shell("k", "echo x >> count")).error().fault, Fault::conflict);
+  EXPECT_EQ(read_file(scratch_.path() / "count").value(), "x\n");
+}
+
 TEST_F(ChildrenTest, BadKeysAreRefused) {
   for (const char* key : {"", ".", "..", "a/b", ".hidden", "a b", "ä"}) {
     EXPECT_EQ(children_->start(shell(key, "true")).error().fault, Fault::invalid) << key;

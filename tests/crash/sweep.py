@@ -278,7 +278,8 @@ class Sweep:
         answer["asked"] = point
         self.answers.append(answer)
         if answer["problems"] or self.options.point or self.options.verbose:
-            print(f"{answer['point']}: {answer['ending']}, {answer['kills']} kills, {answer['seconds']:.1f} s", flush=True)
+            print(f"{answer['point']}: {answer['ending']}, {answer['kills']} kills, {answer['seconds']:.1f} s"
+                  f"{', missed: ' + str(answer['fell']) if missed else ''}", flush=True)
         for problem in answer["problems"]:
             print(f"  WRONG: {problem}", flush=True)
         if answer["evidence"]:

@@ -12,6 +12,23 @@ class Build final : public StepKind {
   explicit Build(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
+    auto built = build(context);
+    if (!built && built.error().fault == Fault::cancelled) return built;
+    TRY(remove_copies(site_.work, context));
+    return built;
+  }
+
+  // prepare() takes over the build that runs under the same key.
+  Result<Checked> check(const StepContext& context) override {
+    return check_harmless_child(context);
+  }
+  void abandon(const StepContext& context) override {
+    static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(5)).ok());
+    static_cast<void>(remove_copies(site_.work, context).ok());
+  }
+
+ private:
+  Result<Json> build(const StepContext& context) {
     const auto name = context.step.args.at("service").get<std::string>();
     const auto& service = site_.service(context.plan.release, name);
     const target::Version version{name, context.plan.release};
@@ -28,15 +45,8 @@ class Build final : public StepKind {
     return Json(Json::object());
   }
 
-  // prepare() takes over the build that runs under the same key.
-  Result<Checked> check(const StepContext& context) override { return check_child(context); }
-  void abandon(const StepContext& context) override {
-    static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(5)).ok());
-  }
-
- private:
   Result<target::Artifact> copy(const StepContext& context, const pipeline::Service& service) {
-    const Path folder = site_.work / (context.key + ".tree");
+    const Path folder = copy_folder(site_.work, context);
     TRY(remove_tree(folder));
     TRY(site_.source->copy(context.plan.commit, folder));
     target::Artifact artifact;

@@ -21,5 +21,12 @@ Result<std::string> run_child(const StepContext& context, const ChildRun& run);
 
 // For StepKind::check: absent, adopt (running or ended) or unknown.
 Result<Checked> check_child(const StepContext& context);
+// For what touches nothing but a folder of its own: unknown is as good as absent.
+Result<Checked> check_harmless_child(const StepContext& context);
+
+// The folder for this attempt's copy of the commit, and the end of the copies of all attempts of
+// this step, also of those that a killed process left.
+Path copy_folder(const Path& work, const StepContext& context);
+Status remove_copies(const Path& work, const StepContext& context);
 
 }  // namespace belay::engine

@@ -34,7 +34,7 @@ class Test final : public StepKind {
 
   Result<Json> perform(const StepContext& context) override {
     const auto& spec = site_.releases.at(context.plan.release);
-    const Path folder = site_.work / (context.key + ".tree");
+    const Path folder = copy_folder(site_.work, context);
     TRY_LET(auto before, context.world.children.look(context.key));
     if (before.state == ChildState::absent) {
       TRY(remove_tree(folder));
@@ -47,15 +47,18 @@ class Test final : public StepKind {
                  spec.test_limit};
     auto output = run_child(context, run);
     if (!output && output.error().fault == Fault::cancelled) return std::move(output).error();
-    TRY(remove_tree(folder));
+    TRY(remove_copies(site_.work, context));
     if (!output) return std::move(output).error();
     const auto counts = counts_in(*output);
     return Json{{"summary", counts.empty() ? "passed" : counts}};
   }
 
-  Result<Checked> check(const StepContext& context) override { return check_child(context); }
+  Result<Checked> check(const StepContext& context) override {
+    return check_harmless_child(context);
+  }
   void abandon(const StepContext& context) override {
     static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(5)).ok());
+    static_cast<void>(remove_copies(site_.work, context).ok());
   }
 
  private:
