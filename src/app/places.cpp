@@ -43,7 +43,7 @@ Path Places::log_of(const std::string& run, const std::string& step) const {
 
 Result<Places> places_of(const std::string& project, const std::string& state,
                          const Path& project_folder, const Getenv& env) {
-  if (!state.empty()) return Places{fs::absolute(project_folder / state)};
+  if (!state.empty()) return Places{fs::absolute(project_folder / state).lexically_normal()};
   if (::geteuid() == 0) return Places{Path("/var/lib/belay") / project};
   if (const auto at = env.find("XDG_STATE_HOME"); at != env.end() && !at->second.empty()) {
     return Places{Path(at->second) / "belay" / project};

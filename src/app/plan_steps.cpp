@@ -199,7 +199,7 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
     watch.args = {{"release", "new"}};
     after = then(plan.steps, std::move(watch), after);
   }
-  after = then(plan.steps, {"tag", "tag", "git tag " + plan.environment}, after);
+  after = then(plan.steps, {"tag", "tag", "git tag " + plan.release}, after);
   Step announce{"announce", "announce", "tell people"};
   announce.args = {{"event", "shipped"}};
   after = then(plan.steps, std::move(announce), after);

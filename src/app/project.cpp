@@ -42,7 +42,7 @@ const pipeline::Vault& vault_of(const pipeline::Spec& spec, const std::string& e
 
 Path store_of(const pipeline::Vault& vault, const Places& places, const Path& project_folder) {
   if (!vault.store.starts_with("file:")) return places.vault();
-  return project_folder / vault.store.substr(5);
+  return (project_folder / vault.store.substr(5)).lexically_normal();
 }
 
 }  // namespace belay::app

@@ -80,7 +80,7 @@ int create(Session& session, const Args& args) {
   auto point = vault::take_restore_point(*store->works->site.database, store->vault(), request,
                                          desk.world().clock, bar(session), {});
   end_bar(session);
-  if (!point) return tell(std::move(point).error().in("the restore point"));
+  if (!point) return tell(point.error());
   if (auto written = write_metadata(session, desk, *point); !written) return tell(written.error());
   if (session.json) {
     fmt::print("{}\n", canonical(vault::metadata(*point)));

@@ -51,10 +51,11 @@ Args args_of(const CLI::App& sub, const Bound& bound) {
   return args;
 }
 
-int usage_error(const Bound& bound, std::size_t given) {
-  fmt::print(stderr, "belay {}: {} expected, {} given\nusage: belay {} {}\n", bound.command->name,
-             bound.command->words.empty() ? "nothing" : bound.command->words, given,
-             bound.command->name, bound.command->words);
+int usage_error(const Bound& bound) {
+  std::fputs(fmt::format("belay {0} needs: {1}\nusage: belay {0} {1}\n", bound.command->name,
+                         bound.command->words)
+                 .c_str(),
+             stderr);
   return exit_usage;
 }
 
@@ -70,8 +71,8 @@ int unknown_command(const std::string& name) {
   std::vector<std::string> known;
   for (const auto& command : commands()) known.push_back(command.name);
   const auto near = nearest(name, known);
-  std::fputs(fmt::format("belay has no command {}{}. All of them: belay help\n", name,
-                         near.empty() ? "" : "; did you mean " + near)
+  std::fputs(fmt::format("belay has no command {}{} All of them: belay help\n", name,
+                         near.empty() ? "." : "; did you mean " + near + "?")
                  .c_str(),
              stderr);
   return exit_usage;
@@ -111,8 +112,7 @@ int run_bound(const CLI::App& app, const std::vector<std::unique_ptr<Bound>>& al
     const auto* sub = app.get_subcommand(bound->command->name);
     if (!sub->parsed()) continue;
     const auto args = args_of(*sub, *bound);
-    if (args.words.size() < bound->command->words_least)
-      return usage_error(*bound, args.words.size());
+    if (args.words.size() < bound->command->words_least) return usage_error(*bound);
     return bound->command->run(session, args);
   }
   fmt::print("{}", app.help());

@@ -138,8 +138,9 @@ std::string shipped_text(const Loaded& loaded, const std::string& run) {
                         ? for_people(*loaded.history.finished_at - loaded.history.created_at)
                         : "";
   if (plan.pipeline == "deploy") {
-    return fmt::format("\nShipped. Customers are on {} ({}).\n  to go back: belay rollback{}\n",
-                       plan.release, took, plan.live.empty() ? "" : " " + plan.live);
+    return fmt::format("\nShipped. Customers are on {} ({}).\n  {}\n", plan.release, took,
+                       plan.live.empty() ? "the first release: there is none to go back to"
+                                         : "to go back: belay rollback " + plan.live);
   }
   std::string out = fmt::format("\nDone. Customers are on {} ({}).\n",
                                 plan.release.empty() ? "the same release" : plan.release, took);

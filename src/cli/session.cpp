@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/agent_service.hpp"
+#include "app/plan_sources.hpp"
 #include "base/text.hpp"
 
 namespace belay::cli {
@@ -84,9 +85,9 @@ int finish(Session& session, app::Desk& desk, const std::string& run, engine::Ru
 
 Exit exit_for(const Error& error) {
   switch (error.fault) {
-    case Fault::invalid: return exit_usage;
+    case Fault::invalid:
+    case Fault::missing: return exit_usage;  // no such run, tag, file, secret, program
     case Fault::busy: return exit_busy;
-    case Fault::missing:
     case Fault::conflict:
     case Fault::denied:
     case Fault::timeout:
@@ -100,7 +101,7 @@ Exit exit_for(const Error& error) {
 }
 
 int tell(const Error& error, Exit code) {
-  std::fputs((error.message() + "\n").c_str(), stderr);
+  std::fputs((std::string(trim(error.message())) + "\n").c_str(), stderr);
   return code == exit_failed ? exit_for(error) : code;
 }
 
@@ -116,9 +117,7 @@ Result<Opened> open(Session& session, const Args& args) {
     for (const auto& one : project.spec.environments) names.push_back(one.name);
     return fail(Fault::invalid, "which environment? --env one of: " + join(names, ", "));
   }
-  if (project.spec.environment(opened.environment) == nullptr) {
-    return fail(Fault::invalid, "belay.yaml has no environment " + opened.environment);
-  }
+  TRY(app::environment_of(project.spec, opened.environment));
   TRY_LET(opened.desk, app::open_desk(std::move(project)));
   return opened;
 }

@@ -76,6 +76,7 @@ int history(Session& session, const Args& args) {
   if (!desk) return tell(desk.error());
   auto rows = (*desk)->journal->runs(args.get("--env"), 50);
   if (!rows) return tell(rows.error());
+  if (rows->empty() && !session.json) put("no runs yet; what a deploy would do: belay plan\n");
   for (const auto& row : *rows) {
     auto summary = parse_json(row.summary.empty() ? "{}" : row.summary);
     const Json facts = summary ? *summary : Json::object();

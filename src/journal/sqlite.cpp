@@ -169,7 +169,7 @@ Result<std::vector<Event>> SqliteJournal::load(const std::string& run, std::int6
   TRY_LET(Statement known, reader_.prepare("SELECT 1 FROM event WHERE run_id = ?1 AND seq = 1"));
   TRY_LET(const bool exists, known.bind(1, run_number(run)).row());
   if (!exists)
-    return fail(Fault::missing, fmt::format("there is no run \"{}\"; `belay runs` lists "
+    return fail(Fault::missing, fmt::format("there is no run \"{}\"; `belay history` lists "
                                             "those there are",
                                             run));
   return found;

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs as people have them: a first release, two at once, signals, closed terminals, full disks.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/scratch_project.hpp"
+
+namespace belay::cli {
+namespace {
+
+using testing::ScratchProject;
+
+// belay in a process of its own, which the test signals and looks at meanwhile.
+class Background {
+ public:
+  Background(const ScratchProject& project, std::vector<std::string> words,
+             const std::function<void()>& before_exec = {}) {
+    const auto env = project.environment({{"PATH", "/usr/local/bin:/usr/bin:/bin"}});
+    out_ = project.above() / "background.out";
+    std::vector<std::string> text;
+    for (const auto& [name, value] : env) text.push_back(name + "=" + value);
+    std::vector<char*> environment, argv;
+    for (auto& one : text) environment.push_back(one.data());
+    environment.push_back(nullptr);
+    words.insert(words.begin(), BELAY_PROGRAM);
+    for (auto& one : words) argv.push_back(one.data());
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    const int file = ::open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    ::dup2(file, 1);
+    ::dup2(file, 2);
+    if (::chdir(project.folder().c_str()) != 0) ::_exit(126);
+    if (before_exec) before_exec();
+    ::execve(BELAY_PROGRAM, argv.data(), environment.data());
+    ::_exit(127);
+  }
+  ~Background() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  pid_t pid() const { return pid_; }
+  std::string said() const {
+    auto text = read_file(out_);
+    return text ? *text : "";
+  }
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = 0;
+  Path out_;
+};
+
+class Runs : public ::testing::Test {
+ protected:
+  void SetUp() override { ship_file(project_.file()); }
+
+  void ship_file(const std::string& text) {
+    project_.write("belay.yaml", text);
+    project_.commit("Change belay.yaml");
+  }
+  // A deploy whose activation says that it began, and ends when it is let.
+  void slow_activation() {
+    auto text = project_.file();
+    const std::string quick = "activate: echo";
+    const auto here = project_.above().string();
+    text.replace(text.find(quick), quick.size(),
+                 "activate: touch " + here + "/begun; while [ ! -e " + here +
+                     "/go ]; do sleep 0.05; done; echo");
+    ship_file(text);
+  }
+  bool begun() const { return std::filesystem::exists(project_.above() / "begun"); }
+  void let_go() { project_.write("../go", ""); }
+  std::string live() const {
+    auto text = read_file(project_.above() / "live");
+    return text ? std::string(trim(*text)) : "";
+  }
+  Json status() const {
+    const auto said = project_.belay({"status", "--json"});
+    auto json = parse_json(said.out);
+    EXPECT_TRUE(json.ok()) << said.out << said.err;
+    return json ? *json : Json::object();
+  }
+
+  ScratchProject project_;
+};
+
+TEST_F(Runs, AFirstReleaseIsAskedForOnceMoreWhereTheFileDoesNotSayFirst) {
+  auto text = project_.file();
+  text.replace(text.find("    first: true\n"), 16, "");
+  ship_file(text);
+  const auto refused = project_.belay({"deploy"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("Nothing is live in production"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("--yes"), std::string::npos);
+  EXPECT_TRUE(status()["open_runs"].empty());
+  EXPECT_EQ(project_.belay({"deploy", "--yes"}).status, 0);
+  EXPECT_FALSE(live().empty());
+}
+
+TEST_F(Runs, TheSecondReleaseNamesTheWayBackAndTheWayBackWorks) {
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto first = live();
+  ASSERT_TRUE(first.starts_with("prod-")) << first;
+  project_.write("page", "two");
+  project_.commit("Second");
+  const auto second = project_.belay({"deploy"});
+  ASSERT_EQ(second.status, 0) << second.out << second.err;
+  EXPECT_NE(second.out.find("to go back: belay rollback " + first), std::string::npos)
+      << second.out;
+  const auto back = project_.belay({"rollback", "--yes"});
+  ASSERT_EQ(back.status, 0) << back.out << back.err;
+  EXPECT_EQ(live(), first);
+  for (const std::string tag :
+       {"v1.0", "staging-20260101-000000", "prod-20261399-000000", "prod-20260101-000000"}) {
+    const auto wrong = project_.belay({"rollback", tag, "--yes"});
+    EXPECT_EQ(wrong.status, 2) << tag;
+    EXPECT_NE(wrong.err.find(tag), std::string::npos) << wrong.err;
+  }
+  EXPECT_EQ(live(), first);
+}
+
+TEST_F(Runs, JsonIsOneEventALineAndNothingElse) {
+  const auto done = project_.belay({"deploy", "--json"});
+  ASSERT_EQ(done.status, 0) << done.err;
+  std::vector<std::string> kinds;
+  for (const auto& line : split(trim(done.out), '\n')) {
+    auto event = parse_json(line);
+    ASSERT_TRUE(event.ok()) << line;
+    kinds.push_back(event->value("event", ""));
+  }
+  EXPECT_EQ(kinds.front(), "run.created");
+  EXPECT_EQ(kinds.back(), "run.finished");
+}
+
+TEST_F(Runs, WithoutATerminalLinesArePlainAndHaveTheirTime) {
+  const auto done = project_.belay({"deploy"});
+  ASSERT_EQ(done.status, 0);
+  EXPECT_EQ(done.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(done.out.find('\r'), std::string::npos);
+  EXPECT_EQ(done.out[2], ':') << done.out.substr(0, 20);
+}
+
+TEST_F(Runs, InterruptedItEndsWithSixAndGoesOnWithResume) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::filesystem::remove(project_.above() / "begun");
+    std::filesystem::remove(project_.above() / "go");
+    slow_activation();
+    Background deploy(project_, {"deploy"});
+    ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
+    ::kill(deploy.pid(), signal);
+    ASSERT_TRUE(eventually([&] {
+      return deploy.said().find("stopping safely") != std::string::npos;
+    })) << deploy.said();
+    const int code = deploy.wait();
+    ASSERT_EQ(code, 6) << deploy.said();
+    ASSERT_EQ(status()["open_runs"].size(), 1U);
+    const auto run = status()["open_runs"][0]["run"].get<std::string>();
+    EXPECT_NE(deploy.said().find("belay resume " + run), std::string::npos) << deploy.said();
+    let_go();
+    const auto resumed = project_.belay({"resume", run});
+    EXPECT_EQ(resumed.status, 0) << resumed.out << resumed.err;
+    EXPECT_TRUE(status()["open_runs"].empty());
+  }
+}
+
+TEST_F(Runs, AClosedTerminalAndAClosedPipeStopNothing) {
+  slow_activation();
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  Background deploy(project_, {"deploy"}, [&] {
+    ::dup2(ends[1], 1);
+    ::dup2(ends[1], 2);
+  });
+  ::close(ends[1]);
+  ASSERT_TRUE(eventually([&] { return begun(); }));
+  ::close(ends[0]);  // nobody reads any more
+  ::kill(deploy.pid(), SIGHUP);
+  let_go();
+  EXPECT_EQ(deploy.wait(), 0);
+  EXPECT_FALSE(status()["environments"][0]["live"].is_null());
+}
+
+TEST_F(Runs, ASecondDeployIsRefusedWhereTheRuleSaysSo) {
+  slow_activation();
+  auto text = *read_file(project_.folder() / "belay.yaml") + "    busy: refuse\n";
+  ship_file(text);
+  Background deploy(project_, {"deploy"});
+  ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
+  const auto second = project_.belay({"deploy"});
+  EXPECT_EQ(second.status, 3) << second.out << second.err;
+  EXPECT_NE((second.out + second.err).find("Busy; nothing was changed"), std::string::npos)
+      << second.out;
+  let_go();
+  EXPECT_EQ(deploy.wait(), 0) << deploy.said();
+}
+
+TEST_F(Runs, AFileThatChangesDuringARunChangesNothingOfIt) {
+  slow_activation();
+  Background deploy(project_, {"deploy"});
+  ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
+  project_.write("belay.yaml", "project: other\nnonsense: true\n");
+  let_go();
+  EXPECT_EQ(deploy.wait(), 0) << deploy.said();
+  EXPECT_TRUE(live().starts_with("prod-"));
+}
+
+TEST_F(Runs, ACancelFromElsewhereEndsARunThatChangedNothing) {
+  slow_activation();
+  Background deploy(project_, {"deploy"});
+  ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
+  const auto run = status()["open_runs"][0]["run"].get<std::string>();
+  Background cancel(project_, {"cancel", run, "--reason", "wrong branch"});
+  ASSERT_TRUE(eventually([&] {
+    return project_.belay({"show", run}).out.find("wrong branch") != std::string::npos;
+  }));
+  let_go();
+  EXPECT_EQ(deploy.wait(), 1) << deploy.said();
+  EXPECT_EQ(cancel.wait(), 1) << cancel.said();
+  EXPECT_TRUE(status()["open_runs"].empty());
+  EXPECT_TRUE(status()["environments"][0]["live"].is_null());
+}
+
+// Every file that grows beyond the limit fails to: what a full disk does, also to root.
+TEST_F(Runs, AFullDiskIsAClearErrorBeforeAnyEffect) {
+  ASSERT_EQ(project_.belay({"status"}).status, 0);
+  Background deploy(project_, {"deploy"}, [] {
+    const rlimit limit{4096, 4096};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    ::signal(SIGXFSZ, SIG_IGN);
+  });
+  EXPECT_EQ(deploy.wait(), 1) << deploy.said();
+  EXPECT_NE(deploy.said().find("journal"), std::string::npos) << deploy.said();
+  EXPECT_EQ(live(), "");
+  const auto healthy = project_.belay({"deploy"});
+  EXPECT_EQ(healthy.status, 0) << healthy.out << healthy.err;
+}
+
+TEST_F(Runs, AStateFolderThatCannotBeMadeIsNamedBeforeAnyEffect) {
+  project_.write("../state", "a file stands in the way\n");
+  const auto deploy = project_.belay({"deploy"});
+  EXPECT_EQ(deploy.status, 1) << deploy.out << deploy.err;
+  EXPECT_NE(deploy.err.find(project_.state().string()), std::string::npos) << deploy.err;
+  EXPECT_EQ(live(), "");
+}
+
+}  // namespace
+}  // namespace belay::cli
