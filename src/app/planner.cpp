@@ -6,6 +6,7 @@
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
 #include "base/text.hpp"
+#include "engine/health.hpp"
 
 namespace belay::app {
 
@@ -55,6 +56,12 @@ Status branch_rule(source::Source& source, const Policy& policy, const std::stri
   }
   return pipeline::check_branch(environment, policy.branches,
                                 branches.empty() ? commit.id.substr(0, 7) : branches.front());
+}
+
+// Checks are the release's own, where it knows the environment.
+const EnvironmentSpec& checked_in(const Spec& release, const EnvironmentSpec& present) {
+  const auto* own = release.environment(present.name);
+  return own != nullptr ? *own : present;
 }
 
 // A literal URI with a password would be stored in the plan, in clear.
@@ -161,6 +168,9 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
                 {"uncommitted", dirty},
                 {"not_carried", left_out},
                 {"policy", choice.notes}};
+  if (!plan.facts.contains("skip_checks") &&
+      engine::asked_of(shipped, checked_in(shipped, *env)).empty())
+    plan.notes["warnings"] = {engine::nothing_checked};
   if (releases.live) plan.notes["live_since"] = to_text(releases.live_since);
   if (releases.live) plan.notes["live_commit"] = releases.live->commit;
   return plan;

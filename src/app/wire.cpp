@@ -73,6 +73,24 @@ Result<Secret> vault_key(Desk& desk, const pipeline::Vault& vault, Secrets& secr
   return fresh;
 }
 
+// One connection for each limit that a check has.
+struct Hurried {
+  database::MongoConfig config;
+  std::mutex mutex = {};
+  std::map<Millis, std::unique_ptr<database::Database>> by_limit = {};
+
+  Result<database::Database*> within(Millis limit) {
+    const std::lock_guard guard(mutex);
+    auto& slot = by_limit[limit];
+    if (slot == nullptr) {
+      auto hurried = config;
+      hurried.limit = limit;
+      TRY_LET(slot, database::make_mongodb(std::move(hurried)));
+    }
+    return slot.get();
+  }
+};
+
 Status wire_database(Desk& desk, Works& works, const std::string& environment,
                      const std::string& folder) {
   const auto& spec = works.site.present;
@@ -81,7 +99,10 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
   TRY_LET(auto uri, works.secrets->expand(wanted->uri).in("database.uri"));
   works.site.database_name =
       wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
-  TRY_LET(works.parts->database, database::make_mongodb({uri, wanted->names}).in("database.uri"));
+  const database::MongoConfig config{uri, wanted->names};
+  TRY_LET(works.parts->database, database::make_mongodb(config).in("database.uri"));
+  auto hurried = std::make_shared<Hurried>(config);
+  works.site.database_within = [hurried](Millis limit) { return hurried->within(limit); };
   const auto& vault = vault_of(spec, environment);
   works.parts->store = storage::make_local(store_of(vault, desk.project.places, folder));
   TRY_LET(auto key, vault_key(desk, vault, *works.secrets, works).in("vault.key"));

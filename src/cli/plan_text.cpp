@@ -80,6 +80,8 @@ std::string warnings(const Plan& plan) {
                          plan.facts[reason].get<std::string>());
     }
   }
+  for (const auto& text : plan.notes.value("warnings", Json::array()))
+    out += fmt::format("  !! {}\n", text.get<std::string>());
   for (const auto& path : plan.notes.value("uncommitted", Json::array())) {
     out += fmt::format("  not shipped: {} is not committed\n", path.get<std::string>());
   }

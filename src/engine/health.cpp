@@ -15,6 +15,65 @@ Result<probe::Place> unseen_place(Site& site, const std::string& service,
   return probe::Place{fmt::format("http://127.0.0.1:{}", status.port), {}};
 }
 
+pipeline::Check readiness_of(const pipeline::Service& service) {
+  pipeline::Check check;
+  if (service.check)
+    check = *service.check;
+  else
+    check.kind = pipeline::Check::Kind::tcp;
+  check.name = "readiness of " + service.name;
+  check.service = service.name;
+  return check;
+}
+
+// A secret inside a JSON text is a value there, whatever characters it has.
+Status fill_in(const Site& site, Json& value) {
+  if (value.is_string()) {
+    TRY_LET(value, site.expand(value.get<std::string>()));
+  } else if (value.is_structured()) {
+    for (auto& each : value) TRY(fill_in(site, each));
+  }
+  return {};
+}
+
+Status fill_in(const Site& site, pipeline::Check& check) {
+  if (check.send_json) {
+    TRY_LET(auto body, parse_json(check.send_body));
+    TRY(fill_in(site, body));
+    check.send_body = body.dump();
+  } else {
+    TRY_LET(check.send_body, site.expand(check.send_body));
+  }
+  for (auto& [name, value] : check.send_headers) {
+    TRY_LET(value, site.expand(value));
+  }
+  return {};
+}
+
+// The database through a connection that gives up after `limit`, and what it said only when that
+// came in time.
+template <class Ask>
+auto within(Site& site, Millis limit, const Ask& ask) -> decltype(ask(*site.database)) {
+  auto* database = site.database;
+  if (site.database_within) {
+    TRY_LET(database, site.database_within(limit));
+  }
+  const auto since = site.clock->steady();
+  auto answer = ask(*database);
+  const auto took = site.clock->steady() - since;
+  if (answer.ok() && took > limit) {
+    return fail(Fault::timeout, fmt::format("the database answered after {}; the limit is {}",
+                                            for_people(took), to_text(limit)));
+  }
+  return answer;
+}
+
+Status ping(database::Database& database) {
+  TRY_LET(auto facts, database.describe());
+  static_cast<void>(facts);
+  return {};
+}
+
 Result<std::uint64_t> matching(database::Database& database, const std::string& name,
                                const Json& query) {
   TRY_LET(auto filter, database::from_json(query.value("filter", Json::object()).dump()));
@@ -24,17 +83,25 @@ Result<std::uint64_t> matching(database::Database& database, const std::string& 
 
 }  // namespace
 
-Result<std::vector<pipeline::Check>> checks_of(const Site& site, const std::string& release) {
-  const auto spec = site.releases.find(release);
-  const auto* env =
-      spec == site.releases.end() ? nullptr : spec->second.environment(site.environment);
-  std::vector<pipeline::Check> checks = env != nullptr ? env->checks : site.env().checks;
-  for (auto& check : checks) {
-    TRY_LET(check.send_body, site.expand(check.send_body).in(check.name));
-    for (auto& [name, value] : check.send_headers) {
-      TRY_LET(value, site.expand(value).in(check.name));
-    }
+std::vector<pipeline::Check> asked_of(const pipeline::Spec& release,
+                                      const pipeline::EnvironmentSpec& env) {
+  if (!env.checks.empty()) return env.checks;
+  std::vector<pipeline::Check> checks;
+  for (const auto& placed : env.services) {
+    const auto* service = release.service(placed.service);
+    const bool addressed = service != nullptr && !placed.listen.empty() &&
+                           service->kind != pipeline::Service::Kind::worker;
+    if (addressed) checks.push_back(readiness_of(*service));
   }
+  return checks;
+}
+
+Result<std::vector<pipeline::Check>> checks_of(const Site& site, const std::string& release) {
+  const auto found = site.releases.find(release);
+  const auto& spec = found == site.releases.end() ? site.present : found->second;
+  const auto* env = spec.environment(site.environment);
+  auto checks = asked_of(spec, env != nullptr ? *env : site.env());
+  for (auto& check : checks) TRY(fill_in(site, check).in(check.name));
   return checks;
 }
 
@@ -51,13 +118,11 @@ probe::Surroundings surroundings(Site& site, const std::string& release, bool un
     return probe::Place{url, {}};
   };
   if (site.database == nullptr) return out;
-  out.ping = [&site](Millis) -> Status {
-    TRY_LET(auto facts, site.database->describe());
-    static_cast<void>(facts);
-    return {};
-  };
-  out.matching = [&site](const Json& query, Millis) {
-    return matching(*site.database, site.database_name, query);
+  out.ping = [&site](Millis limit) { return within(site, limit, ping); };
+  out.matching = [&site](const Json& query, Millis limit) {
+    return within(site, limit, [&](database::Database& database) {
+      return matching(database, site.database_name, query);
+    });
   };
   return out;
 }

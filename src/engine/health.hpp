@@ -9,8 +9,15 @@
 
 namespace belay::engine {
 
-// The checks that belong to a release: those of its own belay.yaml, else the present ones; with
-// the secrets that their requests name.
+// What is asked where `env` has no checks of its own: the readiness of every service that has an
+// address there. Empty: there is nothing to ask.
+std::vector<pipeline::Check> asked_of(const pipeline::Spec& release,
+                                      const pipeline::EnvironmentSpec& env);
+inline constexpr const char* nothing_checked =
+    "nothing is checked: belay.yaml has no checks, and no service has an address to ask";
+
+// The checks that belong to a release: those of its own belay.yaml, else the present ones, else the
+// readiness of its services; with the secrets that their requests name.
 Result<std::vector<pipeline::Check>> checks_of(const Site& site, const std::string& release);
 
 // How the checks find services and database. Unseen: at the versions' own ports.

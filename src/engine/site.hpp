@@ -45,6 +45,9 @@ struct Site {
   std::function<Result<Environment>(const std::string& release)> migration_environment;
   // ${NAME} in a check's request. The answer holds secrets.
   std::function<Result<std::string>(const std::string& text)> expand;
+  // The same database, over a connection whose commands end within `limit`: for checks. Not given:
+  // `database` itself.
+  std::function<Result<database::Database*>(Millis limit)> database_within;
   std::string database_name;      // for checks that name a collection only
   Path prefix;                    // of the project inside its work tree
   Environment plain_environment;  // for test and build: no secrets

@@ -67,6 +67,7 @@ struct Check {  // one probe with a rule
   int rise = 1, fall = 1;                // successes / failures in a row that decide
   Millis interval{1000}, timeout{5000};
   bool warn_only = false;  // severity: warn
+  bool send_json = false;  // send_body is JSON: what is filled in there is escaped
 };
 
 struct Service {

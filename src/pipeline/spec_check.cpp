@@ -31,6 +31,7 @@ void read_send(const Field& field, Check& check) {
   body.secret(text);
   if (json) {
     text.text = to_json(*json.value).dump();
+    check.send_json = true;
     check.send_headers.emplace("Content-Type", "application/json");
   }
   if (body && json) json.complain("send has a body or json, not both");

@@ -99,9 +99,11 @@ Result<std::unique_ptr<Pool>> Pool::open(const Secret& text, Millis socket_limit
   if (const char* password = mongoc_uri_get_password(uri)) pool->masker_.add(Secret(password));
   const char* database = mongoc_uri_get_database(uri);
   if (database != nullptr) pool->database_ = database;
-  set_default(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, selection_limit_ms);
-  set_default(uri, MONGOC_URI_CONNECTTIMEOUTMS, selection_limit_ms);
-  set_default(uri, MONGOC_URI_SOCKETTIMEOUTMS, static_cast<std::int32_t>(socket_limit.count()));
+  const auto socket_limit_ms = static_cast<std::int32_t>(socket_limit.count());
+  const auto first_limit_ms = std::min(selection_limit_ms, socket_limit_ms);
+  set_default(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, first_limit_ms);
+  set_default(uri, MONGOC_URI_CONNECTTIMEOUTMS, first_limit_ms);
+  set_default(uri, MONGOC_URI_SOCKETTIMEOUTMS, socket_limit_ms);
   mongoc_read_prefs_t* primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
   mongoc_uri_set_read_prefs_t(uri, primary);
   mongoc_read_prefs_destroy(primary);

@@ -23,7 +23,7 @@ class Check final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const auto release = release_of(context);
     TRY_LET(const auto checks, checks_of(site_, release));
-    if (checks.empty()) return Json{{"summary", "no checks are configured"}};
+    if (checks.empty()) return Json{{"summary", nothing_checked}};
     const bool unseen = context.step.args.value("unseen", false);
     const auto report =
         probe::run_checks(*site_.prober, *site_.clock, checks, surroundings(site_, release, unseen),
@@ -60,7 +60,7 @@ class Watch final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const auto release = release_of(context);
     TRY_LET(const auto checks, checks_of(site_, release));
-    if (checks.empty()) return Json{{"summary", "no checks are configured: nothing was watched"}};
+    if (checks.empty()) return Json{{"summary", nothing_checked}};
     const auto result =
         probe::watch(*site_.prober, *site_.clock, checks, surroundings(site_, release, false),
                      site_.env().watch, {&context.world.executor, context.stop, facts_of(context)});
