@@ -15,11 +15,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string lower_name(std::string text) {
-  for (char& c : text)
-    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::tolower(c)) : '-';
-  while (text.starts_with("-")) text.erase(0, 1);
-  return text.empty() ? "app" : text;
+// A name as belay.yaml wants it: letters and digits with single dashes, a letter first.
+std::string lower_name(const std::string& text) {
+  std::string name;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0)
+      name += static_cast<char>(std::tolower(byte));
+    else if (!name.empty() && name.back() != '-')
+      name += '-';
+  }
+  while (name.ends_with("-")) name.pop_back();
+  if (name.empty()) return "app";
+  return std::isdigit(static_cast<unsigned char>(name.front())) != 0 ? "app-" + name : name;
 }
 
 std::vector<std::string> env_names(const Path& folder) {
@@ -191,9 +199,15 @@ void take_in(Found& found, const Path& folder, const std::string& name, const st
   }
 }
 
+// As a YAML text that means itself, whatever stands in it.
 std::string quoted(const std::string& text) {
-  const bool plain = text.find_first_of(":#{}[]&*!|>'\"%@`,") == std::string::npos && !text.empty();
-  return plain ? text : Json(text).dump();
+  static const std::set<std::string> words{"true", "false", "null", "yes", "no", "on", "off"};
+  std::string lower = text;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const auto first = static_cast<unsigned char>(text.empty() ? ' ' : text.front());
+  const bool plain = (std::isalpha(first) != 0 || first == '/') && !words.contains(lower) &&
+                     text.find_first_of(":#{}[]&*!|>'\"%@`,\\\t") == std::string::npos;
+  return plain ? text : Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string service_lines(const FoundService& service) {

@@ -14,7 +14,7 @@ int health(Session& session, const Args& args) {
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
-  auto works = app::wire_present(desk, opened->environment, {});
+  auto works = app::wire_present(desk, opened->environment, {true, true, false});
   if (!works) return tell(works.error(), exit_usage);
   auto& site = (*works)->site;
   const Json facts{{"name", opened->environment}, {"project", desk.project.spec.project}};

@@ -87,6 +87,8 @@ environments:
         activate: echo "$BELAY_RELEASE" > {0}
         status: cat {0}
         rollback: echo "$BELAY_RELEASE" > {0}
+    checks:
+      - {{ name: It is there, command: test -d / }}
     watch: 0s
     first: true
 )",
@@ -133,6 +135,7 @@ std::string ScratchProject::plain(std::string text) const {
   replace("digest [0-9a-f]{16}", "digest DIGEST");
   replace("[0-9a-f]{40}", "COMMIT");
   replace("\\b(?=[0-9a-f]*[0-9])[0-9a-f]{7}\\b", "COMMIT");
+  replace(" +[0-9.]+ (ms|s)(?=\n)", "");  // at the right edge
   replace(" *[0-9.]+ (ms|s)\\b", " SPAN");
   replace("process [0-9]+ on [^ \n]+", "process PID on HOST");
   return text;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real service behind the real proxy: after a reboot it is live again, and what was kept warm
+// long enough is stopped.
+#include "app/upkeep.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/wire.hpp"
+#include "base/listeners.hpp"
+#include "engine/releases.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/scratch_project.hpp"
+
+namespace belay::app {
+namespace {
+
+using testing::ScratchProject;
+
+std::uint16_t free_port() {
+  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* plain = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(::bind(listener.get(), plain, size), 0);
+  EXPECT_EQ(::getsockname(listener.get(), plain, &size), 0);
+  return ntohs(address.sin_port);
+}
+
+class Upkeep : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    port_ = free_port();
+    project_.write("belay.yaml", fmt::format(R"(project: shop
+state: ../state
+secrets: {{ file: ../secrets }}
+services:
+  web:
+    run: exec python3 -m http.server --bind $HOST $PORT
+    check: {{ path: /, interval: 100ms }}
+    env: {{ TOKEN: "${{TOKEN}}" }}
+environments:
+  production:
+    tag: prod
+    services:
+      web: {{ listen: 127.0.0.1:{} }}
+    rollback: {{ keep_warm: 0s }}
+    watch: 0s
+    first: true
+)",
+                                             port_));
+    project_.write("../secrets", "TOKEN=a-token\n", 0600);
+    project_.commit("First");
+    const auto done = project_.belay({"deploy"});
+    ASSERT_EQ(done.status, 0) << done.out << done.err;
+    auto project = load_project(std::nullopt, project_.folder(), project_.environment());
+    ASSERT_TRUE(project.ok());
+    auto desk = open_desk(std::move(*project));
+    ASSERT_TRUE(desk.ok());
+    desk_ = std::move(*desk);
+    auto works = wire_present(*desk_, "production", {false, true, false});
+    ASSERT_TRUE(works.ok()) << works.error().message();
+    works_ = std::move(*works);
+  }
+  void TearDown() override {
+    if (works_ == nullptr) return;
+    const auto versions = web().versions("web");
+    ASSERT_TRUE(versions.ok());
+    for (const auto& version : *versions)
+      EXPECT_TRUE(web().stop(version, std::chrono::seconds(5)).ok());
+    EXPECT_TRUE(works_->site.traffic->shut_down().ok());
+  }
+  target::Target& web() { return works_->site.target("web"); }
+
+  // Everything that works in the state folder, supervisors first, as the power's failure does.
+  void reboot() {
+    for (const bool supervisors : {true, false}) {
+      std::error_code code;
+      for (const auto& entry : std::filesystem::directory_iterator("/proc", code)) {
+        const auto pid = static_cast<pid_t>(std::atoi(entry.path().filename().c_str()));
+        if (pid <= 1 || pid == ::getpid()) continue;
+        const auto words = read_file(entry.path() / "cmdline", 65536);
+        const auto where = std::filesystem::read_symlink(entry.path() / "cwd", code).string();
+        const auto state = project_.state().string();
+        const bool ours =
+            words && (words->find(state) != std::string::npos || where.starts_with(state));
+        if (ours && words->starts_with("runsv") == supervisors) ::kill(pid, SIGKILL);
+      }
+    }
+    ASSERT_TRUE(eventually([&] { return !answers(port_); }));
+  }
+  bool runs(const std::string& release) {
+    auto status = web().status({"web", release});
+    return status && status->phase == target::Phase::running;
+  }
+
+  ScratchProject project_;
+  std::uint16_t port_ = 0;
+  std::unique_ptr<Desk> desk_;
+  std::unique_ptr<Works> works_;
+};
+
+TEST_F(Upkeep, AfterARebootWhatWasLiveIsLiveAgainWithoutItsSecrets) {
+  ASSERT_TRUE(answers(port_));
+  const auto live = engine::read_releases(*desk_->journal, "production")->live->tag;
+  reboot();
+  EXPECT_FALSE(runs(live));
+  std::filesystem::remove(project_.above() / "secrets");
+  const auto alive = revive(*desk_, "production");
+  ASSERT_TRUE(alive.ok()) << alive.error().message();
+  EXPECT_TRUE(eventually([&] { return runs(live); }));
+  EXPECT_TRUE(eventually([&] { return answers(port_); }));
+  EXPECT_TRUE(revive(*desk_, "production").ok()) << "a second time";
+  EXPECT_EQ(project_.belay({"health"}).status, 0);
+}
+
+TEST_F(Upkeep, WhatWasKeptWarmLongEnoughIsStoppedAndNothingElse) {
+  const auto first = engine::read_releases(*desk_->journal, "production")->live->tag;
+  project_.write("page", "two");
+  project_.commit("Second");
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto second = engine::read_releases(*desk_->journal, "production")->live->tag;
+  ASSERT_NE(first, second);
+  ASSERT_TRUE(runs(first)) << "the way back is warm";
+  // Within the time it stays; the project says how long.
+  auto patient = desk_->project.spec;
+  std::swap(patient, desk_->project.spec);
+  desk_->project.spec.environments[0].rollback.keep_warm = std::chrono::hours(1);
+  EXPECT_TRUE(stop_the_cold(*desk_, "production")->empty());
+  EXPECT_TRUE(runs(first));
+  std::swap(patient, desk_->project.spec);
+  // Not while a run is under way that may want it.
+  auto run = desk_->journal->create_run(
+      {"run.created", "",
+       canonical(
+           {{"pipeline", "rollback"}, {"environment", "production"}, {"summary", Json::object()}}),
+       1});
+  ASSERT_TRUE(run.ok());
+  EXPECT_TRUE(stop_the_cold(*desk_, "production")->empty());
+  ASSERT_TRUE(
+      desk_->journal->append(*run, 1, {{"run.finished", "", R"({"ending":"cancelled"})"}}).ok());
+  // A command that comes along does it, without an agent.
+  EXPECT_EQ(project_.belay({"deploy", "--ref", "no-such"}).status, 2);
+  EXPECT_FALSE(runs(first));
+  EXPECT_TRUE(runs(second));
+  EXPECT_TRUE(stop_the_cold(*desk_, "production")->empty());
+}
+
+}  // namespace
+}  // namespace belay::app
