@@ -68,6 +68,20 @@ Result<DataPlan> data_plan(const engine::Releases& releases, const engine::Relea
                           target.tag, data.why_none, target.tag));
 }
 
+// Code of a branch that rollback.branches does not name stays away.
+Status rollback_branches(source::Source* source, const Policy& policy,
+                         const std::string& environment, const engine::Release& target) {
+  if (policy.rollback_branches.empty()) return {};
+  if (source == nullptr) {
+    return fail(Fault::refused,
+                "rollback.branches: this folder is in no git work tree, so the "
+                "branches of " +
+                    target.tag + " cannot be told");
+  }
+  return branch_rule(*source, policy.rollback_branches, environment, target.commit)
+      .in("rollback.branches, for " + target.tag);
+}
+
 }  // namespace
 
 Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
@@ -104,6 +118,9 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
     TRY_LET(data, data_plan(releases, *target));
   }
   const bool code = request.code && request.undo_run.empty();
+  if (code) {
+    TRY(rollback_branches(source ? source->get() : nullptr, choice.policy, env->name, *target));
+  }
   plan.release = code ? target->tag : releases.live->tag;
   plan.commit = code ? target->commit : releases.live->commit;
   plan.ref = plan.release;

@@ -102,6 +102,17 @@ Json estimates(Desk& desk, const Plan& plan) {
   return out;
 }
 
+Status branch_rule(source::Source& source, const std::vector<std::string>& allowed,
+                   const std::string& environment, const std::string& commit) {
+  if (allowed.empty()) return {};
+  TRY_LET(auto branches, source.branches_with(commit));
+  for (const auto& branch : branches) {
+    if (pipeline::branch_allowed(allowed, branch)) return {};
+  }
+  return pipeline::check_branch(environment, allowed,
+                                branches.empty() ? commit.substr(0, 7) : branches.front());
+}
+
 // What the live release was built from: needed to start it again.
 std::string text_of_release(Desk& desk, const engine::Release* release) {
   if (release == nullptr) return {};

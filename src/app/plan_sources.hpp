@@ -34,6 +34,11 @@ struct PolicyChoice {
 Result<PolicyChoice> choose_policy(Desk& desk, source::Source* source,
                                    const std::string& environment);
 
+// The commit belongs to one of the branches that are allowed (none named: to any). refused, naming
+// what is allowed.
+Status branch_rule(source::Source& source, const std::vector<std::string>& allowed,
+                   const std::string& environment, const std::string& commit);
+
 // Milliseconds by step: the median of the last five runs of this pipeline.
 Json estimates(Desk& desk, const pipeline::Plan& plan);
 

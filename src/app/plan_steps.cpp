@@ -104,6 +104,10 @@ const char* busy_text(pipeline::Busy busy) {
 void add_lock(Plan& plan, const pipeline::EnvironmentSpec& env, Ids after) {
   Step lock{"lock", "lock", env.name, std::move(after)};
   lock.args = {{"busy", busy_text(env.busy)}};
+  if (plan.pipeline == "rollback") {
+    lock.args["takes_over"] = true;
+    lock.title += "; a deploy that is under way is stopped and taken back first";
+  }
   plan.steps.push_back(std::move(lock));
   plan.steps.push_back(
       {"recheck", "recheck", "what is live, and the ref, are as planned", {"lock"}});
@@ -274,6 +278,12 @@ void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
          shape.migrates ? Ids{"switch", "migrate"} : Ids{"switch"});
   }
   back(plan, "back:announce", "announce", "tell people", {{"event", "rolled_back"}}, {});
+  // The data stays. Beside the last step, so that neither the switch nor the checks wait for it.
+  if (shape.restore_point && !at_once && !plan.live.empty()) {
+    back(plan, "back:safety", "restore_point", "safety point of the database",
+         {{"kind", "safety"}, {"may_fail", true}}, {"switch"});
+    plan.back.back().after = {"back:check"};
+  }
 }
 
 }  // namespace
@@ -313,7 +323,7 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   } else if (parts.database != nullptr && code) {
     // Beside the checks: the customers are on the old code already.
     Step point{"safety", "restore_point", "safety point of the database", after};
-    point.args = {{"kind", "safety"}};
+    point.args = {{"kind", "safety"}, {"may_fail", true}};
     plan.steps.push_back(std::move(point));
   }
   if (data.any() && proxied)

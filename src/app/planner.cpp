@@ -46,18 +46,6 @@ Json changes_between(source::Source& source, const Spec& spec, const Environment
   return changes;
 }
 
-// A release of the branch rule's branches: one of those that contain the commit.
-Status branch_rule(source::Source& source, const Policy& policy, const std::string& environment,
-                   const source::Commit& commit) {
-  if (policy.branches.empty()) return {};
-  TRY_LET(auto branches, source.branches_with(commit.id));
-  for (const auto& branch : branches) {
-    if (pipeline::branch_allowed(policy.branches, branch)) return {};
-  }
-  return pipeline::check_branch(environment, policy.branches,
-                                branches.empty() ? commit.id.substr(0, 7) : branches.front());
-}
-
 // Checks are the release's own, where it knows the environment.
 const EnvironmentSpec& checked_in(const Spec& release, const EnvironmentSpec& present) {
   const auto* own = release.environment(present.name);
@@ -114,7 +102,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   const std::string ref = request.ref.empty() ? "HEAD" : request.ref;
   TRY_LET(auto commit, source->resolve(ref));
   TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
-  TRY(branch_rule(*source, choice.policy, request.environment, commit));
+  TRY(branch_rule(*source, choice.policy.branches, request.environment, commit.id));
   TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
 
   bool in_commit = false;

@@ -221,17 +221,36 @@ void tell_of_fresh_key(const Session& session, const std::string& path) {
     put(text);
 }
 
+// A deploy that a rollback asked to stop and that nobody drives: taken back here, before the
+// rollback goes on. What stands against it is told; the rollback then waits for somebody else.
+void take_back_other(const Session& session, app::Desk& desk, const std::string& run,
+                     std::stop_token stop) {
+  auto loaded = engine::load_run(*desk.journal, run);
+  if (!loaded) return static_cast<void>(tell(loaded.error()));
+  auto works = app::wire_run(desk, loaded->plan);
+  if (!works) return static_cast<void>(tell(std::move(works).error().in("run " + run)));
+  Screen screen(session, desk.project.places, [secrets = (*works)->secrets](std::string_view text) {
+    return secrets->mask(text);
+  });
+  screen.quiet_until(loaded->history.last_seq);
+  engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
+  if (auto state = runner.drive(run, stop); !state) tell(std::move(state).error().in("run " + run));
+}
+
 // Drives until the run ends, waits, or is interrupted.
-Result<engine::RunState> drive_here(app::Desk& desk, Signals& signals, engine::Runner& runner,
-                                    Screen& screen, const std::string& run, std::int64_t seen,
-                                    bool wait) {
+Result<engine::RunState> drive_here(const Session& session, app::Desk& desk, Signals& signals,
+                                    engine::Runner& runner, Screen& screen, const std::string& run,
+                                    std::int64_t seen, bool wait) {
   for (;;) {
     std::stop_source stop;
     bool interrupted = false;
     auto state = [&] {
       auto by_signal = signals.watch(stop, interrupted);
       auto by_cancel = watch_cancel(desk, run, seen, stop);
-      return runner.drive(run, stop.get_token(), {wait});
+      const auto other = [&](const std::string& in_the_way) {
+        take_back_other(session, desk, in_the_way, stop.get_token());
+      };
+      return runner.drive(run, stop.get_token(), {wait, other});
     }();
     if (!state || *state != engine::RunState::interrupted || interrupted) return state;
     // Stopped by a cancel that is now in the journal: the run decides what that means.
@@ -264,7 +283,8 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
   Screen screen(session, desk.project.places,
                 [secrets](std::string_view text) { return secrets->mask(text); });
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
-  auto state = drive_here(desk, signals, runner, screen, run, loaded->history.last_seq, wait);
+  auto state =
+      drive_here(session, desk, signals, runner, screen, run, loaded->history.last_seq, wait);
   // Somebody else, an agent most likely, was first.
   if (!state && state.error().fault == Fault::busy) return follow(session, desk, run);
   if (!state) return tell(state.error());

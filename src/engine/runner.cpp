@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 
+#include "engine/make_way.hpp"
 #include "pipeline/decide.hpp"
 
 namespace belay::engine {
@@ -47,18 +48,19 @@ Json outcome_body(const std::string& step, int attempt, Millis took, const Resul
 class Drive {
  public:
   Drive(journal::Journal& journal, const StepTable& steps, World& world, Reporter& reporter,
-        std::string run, std::stop_token stop, DriveOptions options)
+        Claims& claims, std::string run, std::stop_token stop, DriveOptions options)
       : journal_(journal),
         steps_(steps),
         world_(world),
         reporter_(reporter),
+        claims_(claims),
         run_(std::move(run)),
         stop_(std::move(stop)),
-        options_(options) {}
+        options_(std::move(options)) {}
 
   Result<RunState> go(const std::string& me) {
     TRY(refresh());
-    TRY(can_be_carried_out());
+    TRY(can_be_carried_out(loaded_.plan, steps_).in("run " + run_));
     if (history().ending.empty()) TRY(append({make_event("run.claimed", {{"by", me}})}));
     for (;;) {
       if (stop_.stop_requested()) return RunState::interrupted;
@@ -74,25 +76,6 @@ class Drive {
   static Turn again() { return std::optional<RunState>{}; }
 
   const History& history() const { return loaded_.history; }
-
-  Status can_be_carried_out() {
-    if (const auto found = pipeline::defects(loaded_.plan); !found.empty()) {
-      return fail(Fault::refused,
-                  fmt::format("the plan of run {} cannot be carried out: {}", run_, found.front()));
-    }
-    for (const auto* list : {&loaded_.plan.steps, &loaded_.plan.back}) {
-      for (const auto& step : *list) {
-        const bool gate = step.kind == "approve" || step.kind == "lock" || step.kind == "ask";
-        if (!gate && !steps_.contains(step.kind)) {
-          return fail(
-              Fault::refused,
-              fmt::format("run {} has a step of the kind {}, which this program does not know",
-                          run_, step.kind));
-        }
-      }
-    }
-    return {};
-  }
 
   // Takes in what the journal has beyond what was seen.
   Status refresh() {
@@ -299,6 +282,9 @@ class Drive {
   }
 
   Turn act(const pipeline::TakeLock& next) {
+    const Json& args = loaded_.plan.step(next.step)->args;
+    const auto rule = args.value("busy", std::string("queue"));
+    if (rule == "supersede") TRY(supersede_waiting(journal_, loaded_.plan.environment, run_));
     // Before the attempt: a lock that is freed right after it ends the wait.
     TRY_LET(auto head, journal_.head());
     Json passed = outcome_body(next.step, 1, Millis(0), Result<Json>(Json::object()), false);
@@ -306,9 +292,23 @@ class Drive {
                            make_event("step.outcome", passed, attempt_key(run_, next.step, 1))});
     if (taken) return again();
     if (taken.error().fault != Fault::busy) return taken.error();
-    const auto rule = loaded_.plan.step(next.step)->args.value("busy", std::string("queue"));
+    if (args.value("takes_over", false)) {
+      TRY_LET(const bool stopping, take_over());
+      if (stopping)
+        return pause({std::nullopt, "a deploy is taken back first", next.step}, head.first);
+    }
     if (rule == "refuse") return finish("busy", taken.error().message());
     return pause({std::nullopt, taken.error().message(), next.step}, head.first);
+  }
+
+  // A deploy that holds the lock is asked to stop. One that nobody drives would never hear it.
+  Result<bool> take_over() {
+    TRY_LET(auto holder,
+            ask_deploy_to_stop(journal_, loaded_.plan.environment,
+                               fmt::format("{} {} takes over", loaded_.plan.pipeline, run_)));
+    if (!holder) return false;
+    if (options_.drive_other && claims_.claim(*holder)) options_.drive_other(*holder);
+    return true;
   }
 
   Turn act(const pipeline::Wait& next) {
@@ -356,6 +356,7 @@ class Drive {
   const StepTable& steps_;
   World& world_;
   Reporter& reporter_;
+  Claims& claims_;
   std::string run_;
   std::stop_token stop_;
   DriveOptions options_;
@@ -366,15 +367,10 @@ class Drive {
 
 }  // namespace
 
-Json StepContext::result_of(const std::string& id) const {
-  const auto* record = history.record(id);
-  return record != nullptr && record->state == pipeline::StepRecord::State::done ? record->result
-                                                                                 : Json();
-}
-
 Result<RunState> Runner::drive(const std::string& run, std::stop_token stop, DriveOptions options) {
   TRY_LET(auto claim, claims_.claim(run));
-  Drive drive(journal_, steps_, world_, reporter_, run, std::move(stop), options);
+  Drive drive(journal_, steps_, world_, reporter_, claims_, run, std::move(stop),
+              std::move(options));
   return drive.go(claims_.whoami());
 }
 

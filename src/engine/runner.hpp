@@ -36,6 +36,9 @@ enum class RunState {
 
 struct DriveOptions {
   bool wait = true;  // stay while people, timers or a lock are waited for
+  // Drives a run that stands in the way, was asked to stop, and is driven by nobody. Not given:
+  // somebody else must.
+  std::function<void(const std::string& run)> drive_other = {};
 };
 
 class Runner {

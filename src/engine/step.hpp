@@ -84,4 +84,7 @@ class StepKind {
 
 using StepTable = std::map<std::string, std::unique_ptr<StepKind>>;
 
+// refused: a plan with defects, or with a kind of step that the table lacks.
+Status can_be_carried_out(const pipeline::Plan& plan, const StepTable& steps);
+
 }  // namespace belay::engine

@@ -36,6 +36,7 @@ const Step* first_failed(const Plan& plan, const History& history) {
 
 // A failure, or a cancel, before anything was touched simply ends the run.
 Next ended_untouched(const Step* failed, const History& history) {
+  if (history.superseded_by) return Finish{"superseded", *history.cancelled};
   if (failed == nullptr) return Finish{"cancelled", *history.cancelled};
   const auto* record = history.record(failed->id);
   if (failed->kind == "recheck" && record->fault == to_string(Fault::conflict)) {

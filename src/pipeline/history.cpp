@@ -60,6 +60,8 @@ Status run_finished(History& history, const Event& event) {
 // Whoever cancels has seen why the run stopped: it goes on, back.
 Status cancel_requested(History& history, const Event& event) {
   history.cancelled = event.body.at("because").get<std::string>();
+  if (event.body.contains("superseded_by"))
+    history.superseded_by = event.body["superseded_by"].get<std::string>();
   history.stopped.reset();
   return {};
 }

@@ -44,11 +44,12 @@ struct History {
   std::optional<Asked> asked;
   std::vector<Event> votes;  // approval.vote, in order
   bool locked = false;
-  std::optional<std::string> cancelled;  // who and why
-  std::optional<std::string> way_back;   // because of what
-  std::optional<std::string> stopped;    // needs a person; gone after run.resumed
-  std::optional<bool> data_answer;       // a person's: rewind (true) or keep the data
-  std::string ending;                    // of run.finished
+  std::optional<std::string> cancelled;      // who and why
+  std::optional<std::string> superseded_by;  // the newer run because of which it was cancelled
+  std::optional<std::string> way_back;       // because of what
+  std::optional<std::string> stopped;        // needs a person; gone after run.resumed
+  std::optional<bool> data_answer;           // a person's: rewind (true) or keep the data
+  std::string ending;                        // of run.finished
   Json finished = Json::object();
   std::optional<TimePoint> finished_at, way_back_at;
   std::string claimed_by;

@@ -121,6 +121,13 @@ TEST(Decide, AStepThatACancelEndedIsACancelAndNoFailure) {
   EXPECT_EQ(story.next(), "finish cancelled: leo");
 }
 
+TEST(Decide, ARunThatANewerOneTookThePlaceOfIsSuperseded) {
+  Story story;
+  story.done("build:api build:web")
+      .happened("cancel.requested", {{"because", "run 9 is newer"}, {"superseded_by", "9"}});
+  EXPECT_EQ(story.next(), "finish superseded: run 9 is newer");
+}
+
 TEST(Decide, ACancelOnTheWayBackChangesNothing) {
   Story story;
   story.to_the_switch().failed("watch").way_back().cancelled();

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promises of the real plans, on the real steps.
+#include "app/plan_sources.hpp"
+#include "tests/engine/shop.hpp"
+#include "tests/engine/shop_outside.hpp"
+
+namespace belay::engine::testing {
+namespace {
+
+std::ptrdiff_t position(const Loaded& loaded, const std::string& kind, const std::string& step) {
+  const auto at =
+      std::find_if(loaded.events.begin(), loaded.events.end(), [&](const pipeline::Event& event) {
+        return event.kind == kind && event.body.value("step", std::string()) == step;
+      });
+  EXPECT_NE(at, loaded.events.end()) << kind << " " << step;
+  return at - loaded.events.begin();
+}
+
+Setting second_live() {
+  Setting setting;
+  setting.second_is_live = true;
+  return setting;
+}
+
+Setting bad_code() {
+  Setting setting;
+  setting.migrates = false;
+  setting.bad = second_release;
+  return setting;
+}
+
+TEST(Plans, OfDeploysAndRollbacksAreSound) {
+  for (const auto* data : {"auto", "ask", "never"}) {
+    for (const auto* strategy : {"blue_green", "all_at_once"}) {
+      Setting setting = second_live();
+      setting.data = data;
+      setting.strategy = strategy;
+      Shop shop(setting);
+      for (const auto& plan : {shop.deploy_plan(), shop.rollback_plan(),
+                               shop.rollback_plan(true, false), shop.rollback_plan(false, true)}) {
+        EXPECT_EQ(pipeline::defects(plan), std::vector<std::string>{}) << plan.pipeline << data;
+      }
+    }
+  }
+}
+
+TEST(SafetyPoint, OfACodeRollbackComesAfterTheSwitchAndNothingWaitsForIt) {
+  Shop shop(second_live());
+  const auto plan = shop.rollback_plan(true, false);
+  EXPECT_EQ(plan.step("safety")->after, std::vector<std::string>{"switch"});
+  for (const auto& step : plan.steps) {
+    for (const auto& before : step.after) EXPECT_NE(before, "safety") << step.id;
+  }
+  const auto run = shop.create(plan);
+  ASSERT_EQ(shop.finish(run), "done");
+  const auto loaded = shop.load(run);
+  EXPECT_LT(position(loaded, "step.outcome", "switch"), position(loaded, "step.intent", "safety"));
+  EXPECT_EQ(loaded.history.steps.at("safety").result.at("point"), "safety-" + run);
+}
+
+TEST(SafetyPoint, ThatCannotBeTakenIsToldAndNeverSendsCustomersBackToTheBadRelease) {
+  Shop shop(second_live());
+  shop.database.plan.always("catalogue", fake::Trouble::fail);
+  const auto run = shop.create(shop.rollback_plan(true, false));
+  EXPECT_EQ(shop.finish(run), "done");
+  EXPECT_EQ(shop.active("backend"), first_release);
+  EXPECT_EQ(
+      shop.load(run).history.steps.at("safety").result.at("summary").get<std::string>().substr(0,
+                                                                                               15),
+      "NO SAFETY POINT");
+}
+
+TEST(SafetyPoint, OfAnAutomaticRollbackOfCodeComesAfterTheSwitchAndTheChecks) {
+  Shop shop(bad_code());
+  const auto run = shop.create(shop.deploy_plan());
+  ASSERT_EQ(shop.finish(run), "rolled_back");
+  const auto loaded = shop.load(run);
+  EXPECT_LT(position(loaded, "step.outcome", "back:switch"),
+            position(loaded, "step.intent", "back:safety"));
+  EXPECT_LT(position(loaded, "step.outcome", "back:check"),
+            position(loaded, "step.intent", "back:safety"));
+  EXPECT_LT(position(loaded, "step.intent", "back:announce"),
+            position(loaded, "step.outcome", "back:safety"))
+      << "people are told beside it";
+  EXPECT_EQ(loaded.history.steps.at("back:safety").result.at("point"), "safety-" + run);
+}
+
+TEST(SafetyPoint, ThatFailsOnTheWayBackStopsNothing) {
+  Shop shop(bad_code());
+  const auto run = shop.create(shop.deploy_plan());
+  shop.traffic.faults.hook = [&](const std::string& name, bool done) {
+    // From the switch on: the restore point before it was taken.
+    if (name == "shift" && done) shop.database.plan.always("catalogue", fake::Trouble::fail);
+  };
+  EXPECT_EQ(shop.finish(run), "rolled_back");
+  EXPECT_TRUE(shop.load(run).history.steps.at("back:safety").result.contains("failed"));
+}
+
+TEST(SafetyPoint, OfADeployIsNoSafetyPointWithoutItNothingShips) {
+  Shop shop;
+  shop.database.plan.always("catalogue", fake::Trouble::fail);
+  const auto run = shop.create(shop.deploy_plan());
+  EXPECT_EQ(shop.finish(run), "failed");
+  EXPECT_EQ(shop.active("backend"), first_release);
+  EXPECT_EQ(shop.migrations(), 0);
+}
+
+TEST(TakeOver, IsARightOfRollbacksAndWrittenInTheirPlans) {
+  Shop shop(second_live());
+  EXPECT_TRUE(shop.rollback_plan().step("lock")->args.value("takes_over", false));
+  EXPECT_FALSE(shop.deploy_plan().step("lock")->args.value("takes_over", false));
+}
+
+TEST(BranchRule, AReleaseMustBeOnOneOfTheBranchesThatAreNamed) {
+  Fuse fuse;
+  ShopSource source(fuse);  // all of it is on main
+  EXPECT_TRUE(app::branch_rule(source, {}, "production", "a41d07c"));
+  EXPECT_TRUE(app::branch_rule(source, {"release/*", "main"}, "production", "a41d07c"));
+  const auto refused = app::branch_rule(source, {"release/*"}, "production", "a41d07c");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::refused);
+  EXPECT_NE(refused.error().message().find("release/*"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace belay::engine::testing
