@@ -152,6 +152,11 @@ std::string shipped_text(const Loaded& loaded, const std::string& run) {
   return out;
 }
 
+// Further lines stand under the first.
+std::string indented(const std::string& text) {
+  return join(split(trim(text), '\n'), "\n  ");
+}
+
 }  // namespace
 
 std::string plan_for_people(const Plan& plan, const std::string& next_command) {
@@ -187,7 +192,7 @@ std::string ending_for_people(const std::string& run, const Loaded& loaded) {
         "belay resume {}\n",
         *history.stopped, run);
   }
-  const auto because = history.finished.value("text", std::string());
+  const auto because = indented(history.finished.value("text", std::string()));
   if (history.ending == "done") return shipped_text(loaded, run);
   if (history.ending == "rolled_back") {
     std::string out = fmt::format("\nRolled back. Customers are on {}.\n  because of {}\n  {}\n",

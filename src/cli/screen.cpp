@@ -192,7 +192,9 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
   } else if (event.kind == "way_back.begun") {
     const bool data = std::any_of(plan.back.begin(), plan.back.end(),
                                   [](const Step& s) { return s.kind == "rewind"; });
-    line(fmt::format("\nRolling back: {}", data ? "code and data" : "code"), event.at);
+    line(fmt::format("{}Rolling back: {}", session_.terminal.tty ? "\n" : "",
+                     data ? "code and data" : "code"),
+         event.at);
   } else if (event.kind == "run.resumed") {
     line(fmt::format("Resumed by {}", text("by")), event.at);
   }
