@@ -66,6 +66,10 @@ class Rewind final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const std::string salvage =
         (context.step.args.value("again", false) ? "salvage-again-" : "salvage-") + context.run;
+    if (context.step.args.value("again", false)) {
+      TRY_LET(const bool any, was_rewound(named(context, "undo")));
+      if (!any) return Json{{"summary", "no document had been changed"}};
+    }
     const vault::RewindRequest request{salvage, context.plan.project, context.plan.environment,
                                        context.run};
     TRY_LET(auto report, go(context, request));
@@ -83,6 +87,14 @@ class Rewind final : public StepKind {
   }
 
  private:
+  // The salvage is complete before the first document is changed; where nothing differed there is
+  // none.
+  Result<bool> was_rewound(const std::string& salvage) {
+    TRY_LET(auto all, vault::list_salvages(*site_.vault));
+    return std::any_of(all.begin(), all.end(),
+                       [&](const auto& one) { return one.name == salvage; });
+  }
+
   Result<vault::RewindReport> go(const StepContext& context, const vault::RewindRequest& request) {
     if (const auto undo = named(context, "undo"); !undo.empty()) {
       return vault::undo_rewind(*site_.database, *site_.vault, undo, request, *site_.clock,
