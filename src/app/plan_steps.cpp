@@ -25,8 +25,10 @@ Path prefix_of(const Path& project_folder) {
 
 namespace {
 
-struct Shape {   // what this environment calls for
-  Ids services;  // of the release, in the order of `needs`
+struct Shape {    // what this environment calls for
+  Ids services;   // of the release, in the order of `needs`
+  Ids answering;  // those that customers or other services ask: all but the workers
+  bool workers = false;
   bool proxied = false;
   bool migrates = false;
   bool restore_point = false;
@@ -47,6 +49,14 @@ Ids in_order(const PlanParts& parts) {
   return order;
 }
 
+Ids answering(const PlanParts& parts) {
+  auto names = in_order(parts);
+  std::erase_if(names, [&](const auto& name) {
+    return parts.release->service(name)->kind == pipeline::Service::Kind::worker;
+  });
+  return names;
+}
+
 bool behind_proxy(const PlanParts& parts) {
   return std::any_of(parts.env->services.begin(), parts.env->services.end(), [](const auto& p) {
     return p.target == pipeline::Placement::Target::host && !p.listen.empty();
@@ -56,6 +66,8 @@ bool behind_proxy(const PlanParts& parts) {
 Shape shape_of(const Plan& plan, const PlanParts& parts) {
   Shape shape;
   shape.services = in_order(parts);
+  shape.answering = answering(parts);
+  shape.workers = shape.answering.size() < shape.services.size();
   shape.proxied = behind_proxy(parts);
   shape.restore_point = parts.database != nullptr && !plan.facts.contains("skip_backup");
   const auto* own = parts.release->database ? &*parts.release->database : nullptr;
@@ -153,6 +165,12 @@ Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Id
   return with_prefix("start:", services);
 }
 
+Step workers_step(const std::string& release, const std::string& undo) {
+  auto step = changing("workers", "workers", "the workers of " + release + ", and no others", undo);
+  step.args = {{"release", "new"}};
+  return step;
+}
+
 void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
   Ids after;
   if (!parts.release->test.empty() && !plan.facts.contains("skip_tests")) {
@@ -186,7 +204,7 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
       migrate.cannot_undo = "no restore point is taken (--skip-backup): what it changes stays";
     after = then(plan.steps, std::move(migrate), after);
   }
-  after = add_starts(plan, parts, shape.services, after, true);
+  if (!shape.answering.empty()) after = add_starts(plan, parts, shape.answering, after, true);
   if (!plan.facts.contains("skip_checks")) {
     Step check{"check", "check", "the checks, unseen by customers"};
     check.args = {{"release", "new"}, {"unseen", true}};
@@ -198,6 +216,9 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
   move.args = {{"release", "new"}};
   after = then(plan.steps, std::move(move), after);
   if (shape.fence) after = then(plan.steps, {"lift", "lift", "customers' requests go on"}, after);
+  // After the fence, which workers' writes would break.
+  if (shape.workers)
+    after = then(plan.steps, workers_step("the new release", "the live ones go on"), after);
   if (parts.env->watch > Millis(0) && !plan.facts.contains("skip_checks")) {
     Step watch{"watch", "watch", "the checks for " + for_people(parts.env->watch)};
     watch.args = {{"release", "new"}};
@@ -248,6 +269,13 @@ void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   back(plan, "back:rewind", "rewind", "data as of the restore point", std::move(args), {"migrate"});
 }
 
+// The steps that bring versions of the new release up.
+Ids begun_by(const Shape& shape) {
+  auto ids = with_prefix("start:", shape.answering);
+  if (shape.workers) ids.push_back("workers");
+  return ids;
+}
+
 void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   const bool data = shape.migrates && shape.restore_point &&
                     parts.env->rollback.database != pipeline::DataReturn::never;
@@ -257,20 +285,25 @@ void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   if (fenced && at_once)
     back(plan, "back:hold", "hold", "new requests wait", Json::object(), {"migrate"});
   if (plan.live.empty()) {
-    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}},
-         with_prefix("start:", shape.services));
+    back(plan, "back:switch", "switch", "nothing is live", {{"release", "live"}}, begun_by(shape));
   } else {
-    add_back_to_live(plan, shape.services);
+    add_back_to_live(plan, shape.answering);
   }
   add_data_back(plan, parts, shape);
-  back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}},
-       with_prefix("start:", shape.services));
+  back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}}, begun_by(shape));
   if (fenced || shape.fence) {
     Ids undoes;
     if (data && fenced) undoes.push_back("migrate");
     if (shape.fence) undoes.push_back("hold");
     back(plan, "back:lift", "lift", "the fence is lifted", {{"hold", "back:hold"}},
          std::move(undoes));
+  }
+  if (shape.workers && !plan.live.empty()) {
+    Ids undoes{"workers"};
+    if (data && fenced) undoes.push_back("migrate");
+    if (shape.fence) undoes.push_back("hold");
+    back(plan, "back:workers", "workers", "the workers of " + plan.live + " go on",
+         {{"release", "live"}}, std::move(undoes));
   }
   // After the fence: services ask each other at their addresses, which the fence holds.
   if (!plan.live.empty()) {
@@ -295,14 +328,15 @@ void deploy_steps(Plan& plan, const PlanParts& parts) {
 }
 
 void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bool code) {
-  const auto services = in_order(parts);
+  const auto services = answering(parts);
+  const bool workers = services.size() < in_order(parts).size();
   const bool proxied = behind_proxy(parts);
   Ids after;
   // Waits and freeze windows never bind a rollback.
   if (!plan.facts.contains("emergency")) after = add_gate(plan, parts.policy->rollback, {}, {});
   add_lock(plan, *parts.env, after);
   after = {"recheck"};
-  if (code) after = add_starts(plan, parts, services, after, false);
+  if (code && !services.empty()) after = add_starts(plan, parts, services, after, false);
   if (data.any() && proxied) {
     after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"),
                  after);
@@ -328,6 +362,9 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   }
   if (data.any() && proxied)
     after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
+  // The fence stopped them; another release's would be the wrong ones.
+  if (workers && (code || (data.any() && proxied)))
+    after = then(plan.steps, workers_step(plan.release, "those of " + plan.live + " go on"), after);
   if (!plan.facts.contains("skip_checks") && !services.empty() && !plan.release.empty()) {
     Step check{"check", "check", "the checks on " + plan.release};
     check.args = {{"release", "new"}};
@@ -337,6 +374,8 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   announce.args = {{"event", "rolled_back"}};
   then(plan.steps, std::move(announce), after);
 
+  if (data.any() && proxied)
+    back(plan, "again:hold", "hold", "new requests wait", Json::object(), {"rewind"});
   if (data.any()) {
     back(plan, "again:rewind", "rewind", "the data as it was before",
          {{"undo", "salvage-{run}"}, {"again", true}}, {"rewind"});
@@ -347,6 +386,12 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   }
   if (data.any() && proxied)
     back(plan, "again:lift", "lift", "the fence is lifted", Json::object(), {"hold"});
+  if (workers && plan.step("workers") != nullptr) {
+    Ids undoes{"workers"};
+    if (data.any() && proxied) undoes.push_back("hold");
+    back(plan, "again:workers", "workers", "the workers of " + plan.live + " go on",
+         {{"release", "live"}}, std::move(undoes));
+  }
   Step sorry{"again:announce", "announce", "tell people"};
   sorry.args = {{"event", "failed"}};
   plan.back.push_back(std::move(sorry));

@@ -23,12 +23,13 @@ pipeline::Plan deploy(Shop& shop) {
 }
 
 std::vector<Scenario> scenarios() {
-  Setting plain, held, bad, asked, code, live;
+  Setting plain, held, bad, asked, code, live, old;
   held.strategy = "all_at_once";
   bad.bad = asked.bad = code.bad = second_release;
   asked.data = "ask";
   code.migrates = false;
-  live.second_is_live = true;
+  live.second_is_live = old.second_is_live = true;
+  old.bad = first_release;
   return {
       {"Deploy", plain, deploy, "done"},
       {"DeployHeld", held, deploy, "done"},
@@ -36,6 +37,7 @@ std::vector<Scenario> scenarios() {
       {"DeployThatFailsAndAsks", asked, deploy, "rolled_back"},
       {"DeployOfCodeThatFails", code, deploy, "rolled_back"},
       {"Rollback", live, [](Shop& shop) { return shop.rollback_plan(); }, "done"},
+      {"RollbackThatFails", old, [](Shop& shop) { return shop.rollback_plan(); }, "rolled_back"},
       {"RollbackOfCode", live, [](Shop& shop) { return shop.rollback_plan(true, false); }, "done"},
   };
 }

@@ -105,6 +105,37 @@ TEST(SafetyPoint, OfADeployIsNoSafetyPointWithoutItNothingShips) {
   EXPECT_EQ(shop.migrations(), 0);
 }
 
+TEST(Workers, AreNeverOfTwoReleasesAtOnceAndRunAgainAfterEveryEnding) {
+  struct Row {
+    const char* name;
+    Setting setting;
+    bool rollback;
+    std::string ending, workers;
+  };
+  Setting held = bad_code(), bad = bad_code(), old = second_live();
+  bad.migrates = held.migrates = true;
+  held.strategy = "all_at_once";
+  old.bad = first_release;
+  const std::vector<Row> table{
+      {"deploy", {}, false, "done", second_release},
+      {"deploy that fails", bad, false, "rolled_back", first_release},
+      {"deploy all at once that fails", held, false, "rolled_back", first_release},
+      {"rollback", second_live(), true, "done", first_release},
+      {"rollback that fails", old, true, "rolled_back", second_release},
+  };
+  for (const auto& row : table) {
+    Shop shop(row.setting);
+    std::set<std::set<std::string>> seen;
+    shop.mailer.faults.hook = [&](const std::string& name, bool done) {
+      if (name == "start" && done) seen.insert(shop.mailer.running("mailer"));
+    };
+    const auto run = shop.create(row.rollback ? shop.rollback_plan() : shop.deploy_plan());
+    EXPECT_EQ(shop.finish(run), row.ending) << row.name;
+    EXPECT_EQ(shop.mailer.running("mailer"), std::set<std::string>{row.workers}) << row.name;
+    for (const auto& together : seen) EXPECT_EQ(together.size(), 1u) << row.name;
+  }
+}
+
 TEST(TakeOver, IsARightOfRollbacksAndWrittenInTheirPlans) {
   Shop shop(second_live());
   EXPECT_TRUE(shop.rollback_plan().step("lock")->args.value("takes_over", false));

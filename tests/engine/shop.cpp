@@ -152,6 +152,7 @@ void Shop::set_up() {
     must(vault::take_restore_point(
         database, *vault, {"rp-2", "deploy", "shop", "production", "2", ""}, world.clock, {}, {}));
     migrate(database);
+    must(mailer.stop({"mailer", first_release}, Millis(0)));
     make_live(second_release);
   }
   fuse.burn_at(0);

@@ -78,6 +78,9 @@ std::string contradiction(Shop& shop, const Case& one, const std::string& ending
     if (running.find(forward ? wanted : live_before) == std::string::npos)
       return fmt::format("what {} is on does not run: {}", service, running);
   }
+  const Json workers{forward ? wanted : live_before};
+  if (state.at("running").at("mailer") != workers)
+    return fmt::format("after {} the workers are {}", ending, state["running"]["mailer"].dump());
   const auto& documents = state.at("documents");
   const bool changed = documents != at_first;
   if (changed != forward) return fmt::format("after {} the data is\n{}", ending, documents.dump());

@@ -13,6 +13,48 @@ namespace {
 constexpr Millis readiness_limit = std::chrono::seconds(60);
 constexpr std::size_t log_bytes = 2000;
 
+// Until the readiness check holds, or, for a worker, until it has stayed up.
+Status wait_until_ready(Site& site, const target::Version& version,
+                        const target::VersionStatus& started, const pipeline::Service& asked,
+                        const StepContext& context) {
+  const auto deadline = site.clock->steady() + readiness_limit;
+  const auto rise = asked.check ? std::max(1, asked.check->rise) : 1;
+  int in_a_row = 0;
+  std::string last = "no answer yet";
+  while (site.clock->steady() < deadline) {
+    TRY_LET(auto status, site.target(version.service).status(version));
+    if (status.phase == target::Phase::failed) {
+      return fail(Fault::refused, fmt::format("{} {} went down while starting: {}", version.service,
+                                              version.release, status.text));
+    }
+    const auto sample = ready_sample(site, asked, started.port, context.stop);
+    last = sample.text;
+    in_a_row = sample.good ? in_a_row + 1 : 0;
+    if (in_a_row >= rise) return {};
+    if (!site.clock->sleep(Millis(in_a_row > 0 ? 100 : 200), context.stop))
+      return fail(Fault::cancelled, "stopped");
+  }
+  return fail(Fault::timeout, fmt::format("{} {} was not ready within {}: {}", version.service,
+                                          version.release, for_people(readiness_limit), last));
+}
+
+// Started, and ready; the last lines that it wrote are in the error.
+Result<target::VersionStatus> bring_up(Site& site, const target::Version& version, bool listening,
+                                       const StepContext& context) {
+  auto& target = site.target(version.service);
+  TRY_LET(auto env, site.environment_of(version.service, version.release));
+  TRY_LET(auto started, target.start(version, env, context.stop));
+  if (!target.behind_proxy()) return started;
+  auto asked = site.service(version.release, version.service);
+  if (listening) asked.check.reset();
+  Status ready = wait_until_ready(site, version, started, asked, context);
+  if (ready) return started;
+  if (ready.error().fault == Fault::cancelled) return std::move(ready).error();
+  auto log = target.logs(version, log_bytes);
+  return fail(ready.error().fault,
+              ready.error().message() + (log && !log->empty() ? "\n" + *log : std::string()));
+}
+
 class Start final : public StepKind {
  public:
   explicit Start(Site& site) : site_(site) {}
@@ -20,17 +62,10 @@ class Start final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const target::Version version{context.step.args.at("service").get<std::string>(),
                                   release_of(context)};
-    auto& target = site_.target(version.service);
-    TRY_LET(auto env, site_.environment_of(version.service, version.release));
-    TRY_LET(auto started, target.start(version, env, context.stop));
-    if (!target.behind_proxy()) return Json{{"summary", "left to its own programs"}};
-    Status ready = wait_until_ready(version, started, context);
-    if (!ready) {
-      if (ready.error().fault == Fault::cancelled) return std::move(ready).error();
-      auto log = target.logs(version, log_bytes);
-      return fail(ready.error().fault,
-                  ready.error().message() + (log && !log->empty() ? "\n" + *log : std::string()));
-    }
+    const bool listening = context.step.args.value("listening", false);
+    TRY_LET(auto started, bring_up(site_, version, listening, context));
+    if (!site_.target(version.service).behind_proxy())
+      return Json{{"summary", "left to its own programs"}};
     if (context.step.args.value("open", false) && site_.proxied(version.service)) {
       TRY(site_.traffic->install(site_.routes()));
       TRY(site_.traffic->shift(version.service, {version.release, started.port}));
@@ -40,30 +75,37 @@ class Start final : public StepKind {
   }
 
  private:
-  Status wait_until_ready(const target::Version& version, const target::VersionStatus& started,
-                          const StepContext& context) {
-    const auto& service = site_.service(version.release, version.service);
-    auto asked = service;
-    if (context.step.args.value("listening", false)) asked.check.reset();
-    const auto deadline = site_.clock->steady() + readiness_limit;
-    int in_a_row = 0;
-    std::string last = "no answer yet";
-    while (site_.clock->steady() < deadline) {
-      TRY_LET(auto status, site_.target(version.service).status(version));
-      if (status.phase == target::Phase::failed) {
-        return fail(Fault::refused, fmt::format("{} {} went down while starting: {}",
-                                                version.service, version.release, status.text));
-      }
-      const auto sample = ready_sample(site_, asked, started.port, context.stop);
-      last = sample.text;
-      in_a_row = sample.good ? in_a_row + 1 : 0;
-      const auto rise = asked.check ? std::max(1, asked.check->rise) : 1;
-      if (in_a_row >= rise) return {};
-      if (!site_.clock->sleep(Millis(in_a_row > 0 ? 100 : 200), context.stop))
-        return fail(Fault::cancelled, "stopped");
+  Site& site_;
+};
+
+// Workers have no port that could be switched, and there are never two versions of one at work: all
+// others are stopped, then this release's is started. After a fence this is what lets them go on.
+class Workers final : public StepKind {
+ public:
+  explicit Workers(Site& site) : site_(site) {}
+
+  Result<Json> perform(const StepContext& context) override {
+    const auto release = release_of(context);
+    std::string names;
+    for (const auto& name : site_.services(release)) {
+      if (site_.service(release, name).kind != pipeline::Service::Kind::worker) continue;
+      if (!site_.target(name).behind_proxy()) continue;
+      TRY(stop_others(name, release));
+      TRY_LET(auto up, bring_up(site_, {name, release}, false, context));
+      static_cast<void>(up);
+      names += (names.empty() ? "" : ", ") + name;
     }
-    return fail(Fault::timeout, fmt::format("{} {} was not ready within {}: {}", version.service,
-                                            version.release, for_people(readiness_limit), last));
+    return Json{{"summary", names + " of " + release}};
+  }
+
+ private:
+  Status stop_others(const std::string& name, const std::string& release) {
+    TRY_LET(auto versions, site_.target(name).versions(name));
+    for (const auto& version : versions) {
+      if (version.release != release)
+        TRY(site_.target(name).stop(version, std::chrono::seconds(20)));
+    }
+    return {};
   }
 
   Site& site_;
@@ -89,6 +131,9 @@ class Stop final : public StepKind {
 
 std::unique_ptr<StepKind> make_start(Site& site) {
   return std::make_unique<Start>(site);
+}
+std::unique_ptr<StepKind> make_workers(Site& site) {
+  return std::make_unique<Workers>(site);
 }
 std::unique_ptr<StepKind> make_stop(Site& site) {
   return std::make_unique<Stop>(site);

@@ -11,6 +11,7 @@ StepTable make_steps(Site& site) {
   table["restore_point"] = make_restore_point(site);
   table["migrate"] = make_migrate(site);
   table["start"] = make_start(site);
+  table["workers"] = make_workers(site);
   table["stop"] = make_stop(site);
   table["switch"] = make_switch(site);
   table["hold"] = make_hold(site);

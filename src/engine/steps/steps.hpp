@@ -14,6 +14,7 @@ std::unique_ptr<StepKind> make_restore_point(Site& site);  // restore_point
 std::unique_ptr<StepKind> make_migrate(Site& site);        // migrate
 std::unique_ptr<StepKind> make_start(
     Site& site);  // start:  a version beside the live one, until ready
+std::unique_ptr<StepKind> make_workers(Site& site);   // workers: of one release, and of no other
 std::unique_ptr<StepKind> make_stop(Site& site);      // stop:   versions of a release
 std::unique_ptr<StepKind> make_switch(Site& site);    // switch: all services to a release
 std::unique_ptr<StepKind> make_hold(Site& site);      // hold:   the fence

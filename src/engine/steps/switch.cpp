@@ -44,7 +44,7 @@ class Switch final : public StepKind {
         return fail(Fault::missing, fmt::format("{} {} is not running", name, release));
       return site_.traffic->shift(name, {release, status.port});
     }
-    if (target.behind_proxy()) return {};  // a worker: started is live
+    if (target.behind_proxy()) return {};  // a worker: a step of its own
     TRY_LET(auto env, site_.environment_of(name, release));
     const auto output = [&](std::string_view text) {
       context.reporter.output(context.run, context.step, text);
