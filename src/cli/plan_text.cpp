@@ -55,21 +55,42 @@ std::string step_lines(const Plan& plan) {
   return out;
 }
 
+bool has_back(const Plan& plan, const char* kind) {
+  return std::any_of(plan.back.begin(), plan.back.end(),
+                     [kind](const Step& step) { return step.kind == kind; });
+}
+
+std::string way_back_of_deploy(const Plan& plan) {
+  std::string out = plan.live.empty() ? "the new versions are taken down; nothing was live before."
+                                      : "code back to " + plan.live + " in about 1 s.";
+  if (!has_back(plan, "rewind")) return out;
+  out += has_back(plan, "ask")
+             ? " Whether the data goes back\n  is asked then, with a preview"
+             : " Data back to the restore point,\n  with customers' requests held "
+               "meanwhile";
+  return out + "; writes made after it are kept in a salvage, not lost.";
+}
+
+// Of a rollback or a rewind: everything as it is now.
+std::string way_back_of_rollback(const Plan& plan) {
+  std::string out;
+  if (has_back(plan, "switch")) out = "code as it is now, " + plan.live + ", in about 1 s";
+  if (has_back(plan, "rewind"))
+    out += (out.empty() ? "" : "; ") + std::string("data as it is now, from the salvage");
+  return (out.empty() ? "nothing was changed" : out) + ".";
+}
+
 std::string way_back_lines(const Plan& plan) {
-  const auto is = [](const char* kind) { return [kind](const Step& s) { return s.kind == kind; }; };
-  const bool data = std::any_of(plan.back.begin(), plan.back.end(), is("rewind"));
-  const bool asks = std::any_of(plan.back.begin(), plan.back.end(), is("ask"));
-  std::string out = "\n  If it goes wrong: ";
-  if (plan.live.empty() && plan.pipeline == "deploy")
-    out += "the new versions are taken down; nothing was live before.";
-  else
-    out += "code back to " + plan.live + " in about 1 s.";
-  if (data) {
-    out += asks ? " Whether the data goes back\n  is asked then, with a preview"
-                : " Data back to the restore point,\n  with customers' requests held meanwhile";
-    out += "; writes made after it are kept in a salvage, not lost.";
-  }
-  return out + "\n";
+  return "\n  If it goes wrong: " +
+         (plan.pipeline == "deploy" ? way_back_of_deploy(plan) : way_back_of_rollback(plan)) + "\n";
+}
+
+// "point:rp-2", "undo:salvage-3", "none"
+std::string data_for_people(const std::string& data) {
+  if (data.starts_with("point:")) return "back to restore point " + data.substr(6);
+  if (data.starts_with("undo:"))
+    return "as it was before the rewind that " + data.substr(5) + " keeps";
+  return "stays as it is";
 }
 
 std::string warnings(const Plan& plan) {
@@ -171,7 +192,7 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   } else {
     out += fmt::format("Plan: {} in {} of {}{}\n", plan.pipeline, plan.environment, plan.project,
                        plan.facts.value("code", false) ? " to " + plan.release : "");
-    out += fmt::format("  data      {}\n", plan.facts.value("data", "none"));
+    out += fmt::format("  data      {}\n", data_for_people(plan.facts.value("data", "none")));
   }
   out += fmt::format("  live      {}\n", plan.live.empty() ? "nothing yet" : plan.live);
   out += fmt::format("  rules     from {}\n\n", plan.facts.value("policy_from", "?"));

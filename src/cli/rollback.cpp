@@ -13,6 +13,7 @@ namespace {
 
 std::string difference_lines(const vault::Preview& preview) {
   std::string out;
+  std::uint64_t reverted = 0, removed = 0, brought_back = 0;
   for (const auto& one : preview.differences) {
     out += fmt::format("    {:<28} {} reverted, {} taken back, {} brought back{}{}\n",
                        one.ns.text(), with_commas(one.reverted), with_commas(one.removed),
@@ -21,8 +22,13 @@ std::string difference_lines(const vault::Preview& preview) {
                        one.collection_created ? ", the collection comes back" : "");
     for (const auto& text : one.catalogue) out += "      " + text + "\n";
     for (const auto& text : one.samples) out += "      " + text + "\n";
+    reverted += one.reverted;
+    removed += one.removed;
+    brought_back += one.brought_back;
   }
-  return out;
+  if (preview.differences.size() < 2) return out;
+  return out + fmt::format("    in all: {} reverted, {} taken back, {} brought back\n",
+                           with_commas(reverted), with_commas(removed), with_commas(brought_back));
 }
 
 // What going back would cost, before anybody agrees to it. Only for restore points: an undo puts

@@ -132,8 +132,9 @@ Result<bool> agree(const Session& session, const std::string& question,
   fmt::print("{} [type {}] ", question, expected);
   std::fflush(stdout);
   std::string answer;
-  if (!std::getline(std::cin, answer)) return false;
-  return std::string(trim(answer)) == expected;
+  if (std::getline(std::cin, answer) && trim(answer) == expected) return true;
+  put("Not agreed.\n");
+  return false;
 }
 
 void name_unfinished(const app::Desk& desk, const std::string& but_run) {
@@ -237,6 +238,24 @@ void take_back_other(const Session& session, app::Desk& desk, const std::string&
   if (auto state = runner.drive(run, stop); !state) tell(std::move(state).error().in("run " + run));
 }
 
+// A run that waits for a lock says whose it is, and whether anybody is at work on that run.
+void tell_of_lock(const app::Desk& desk, const pipeline::Plan& plan, const std::string& run) {
+  auto locks = desk.journal->locks();
+  for (const auto& lock : locks ? *locks : std::vector<journal::Lock>{}) {
+    if (lock.environment != plan.environment || lock.run == run) continue;
+    const bool idle = !agent_is_running(desk) && desk.claims->claim(lock.run).ok();
+    std::fputs(
+        fmt::format("{} is held by run {}{}; when it is this run's turn depends on that one\n",
+                    lock.environment, lock.run,
+                    idle ? fmt::format(", which nobody drives: belay resume {0}, or belay "
+                                       "cancel {0}, elsewhere",
+                                       lock.run)
+                         : "")
+            .c_str(),
+        stderr);
+  }
+}
+
 // Drives until the run ends, waits, or is interrupted.
 Result<engine::RunState> drive_here(const Session& session, app::Desk& desk, Signals& signals,
                                     engine::Runner& runner, Screen& screen, const std::string& run,
@@ -265,6 +284,7 @@ Result<engine::RunState> drive_here(const Session& session, app::Desk& desk, Sig
 int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return tell(loaded.error());
+  tell_of_lock(desk, loaded->plan, run);
   if (agent_is_running(desk)) {
     auto could = agent_could_drive(desk, loaded->plan);
     if (could) return follow(session, desk, run);

@@ -207,6 +207,24 @@ TEST_F(Runs, ASecondDeployIsRefusedWhereTheRuleSaysSo) {
   EXPECT_EQ(deploy.wait(), 0) << deploy.said();
 }
 
+TEST_F(Runs, ADeployThatWaitsForALockSaysWhoseItIsAndThatNobodyDrivesIt) {
+  slow_activation();
+  Background first(project_, {"deploy"});
+  ASSERT_TRUE(eventually([&] { return begun(); })) << first.said();
+  ::kill(first.pid(), SIGINT);
+  ASSERT_EQ(first.wait(), 6);
+  Background second(project_, {"deploy"});
+  EXPECT_TRUE(eventually([&] {
+    return second.said().find("production is held by run 1, which nobody drives") !=
+           std::string::npos;
+  })) << second.said();
+  ::kill(second.pid(), SIGINT);
+  EXPECT_EQ(second.wait(), 6) << second.said();
+  let_go();
+  EXPECT_EQ(project_.belay({"cancel", "1"}).status, 1);
+  EXPECT_EQ(project_.belay({"resume", "2"}).status, 0);
+}
+
 TEST_F(Runs, AFileThatChangesDuringARunChangesNothingOfIt) {
   slow_activation();
   Background deploy(project_, {"deploy"});
