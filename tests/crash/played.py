@@ -219,7 +219,7 @@ class Play:
         return None
 
     def play(self):
-        self.stage.write_file("ask" if self.scenario.asks else "auto")
+        self.stage.write_file(self.scenario.asks)
         self.before = self.stage.newest_run()
         self.orders_before = self.stage.contents()[0]["orders"]
         self.effects_before = self.stage.effects.read_text().splitlines()

@@ -89,11 +89,12 @@ class SmallStage(stages.Stage):
 
     # --- the project ----------------------------------------------------------------------------
 
-    def belay_yaml(self, data_return="auto"):
-        text = (HERE / "small/belay.yaml").read_text()
+    def belay_yaml(self, asks=False):
+        lines = (HERE / "small/belay.yaml").read_text().splitlines(keepends=True)
+        text = "".join(line for line in lines if asks or not line.endswith("# WORKER\n"))
         words = {"STATE": self.state, "PORTS": self.ports, "SECRETS": self.folder / "secrets",
                  "EFFECTS": self.effects, "PYTHON": stages.TOOLS / "venv/bin/python",
-                 "API_PORT": self.api_port, "SITE_PORT": self.site_port, "DATA_RETURN": data_return}
+                 "API_PORT": self.api_port, "SITE_PORT": self.site_port, "DATA_RETURN": "ask" if asks else "auto"}
         for name in stages.PEOPLE:
             words[f"KEY_{name}"] = (self.folder / "keys" / f"{name}.pub").read_text().strip()
         for word in sorted(words, key=len, reverse=True):
@@ -105,14 +106,14 @@ class SmallStage(stages.Stage):
         if number == 1:
             shutil.copytree(HERE / "small/backend", self.repository / "backend")
             shutil.copytree(HERE / "small/frontend", self.repository / "frontend")
-            self.write_file("auto")
+        self.write_file(number == 4)
         (self.repository / "backend/RELEASE").write_text(f"{number}\n")
         self.git("add", "-A")
         self.git("commit", "-q", "-m", f"Release {number}")
         self.commits[number] = self.git("rev-parse", "HEAD")
 
-    def write_file(self, data_return):
-        (self.repository / "belay.yaml").write_text(self.belay_yaml(data_return))
+    def write_file(self, asks):
+        (self.repository / "belay.yaml").write_text(self.belay_yaml(asks))
 
     def fill(self):
         """Documents of many types: each must come back byte for byte."""

@@ -26,15 +26,15 @@ import small_stage
 from played import SCENARIOS, Play, Point, fallen, label_of, step_kinds, with_stock
 from small_stage import stages
 
+FRESH = 20                    # plays on one stage: the test server reads its whole log each time
 NEAR = (0, 1, -1, 2, -2)      # a place that moved, because two writes became one, is looked for here
-ACTS = 6                      # places within each effect, of all that there are
 
 
 def known_kinds():
     """The kinds of steps that the engine knows: its table, and its gates."""
     engine = stages.ROOT / "src/engine"
     table = re.findall(r'table\["(\w+)"\]', (engine / "steps/steps.cpp").read_text())
-    gates = re.findall(r'step\.kind == "(\w+)"', (engine / "runner.cpp").read_text())
+    gates = re.findall(r'step\.kind == "(\w+)"', (engine / "step.cpp").read_text())
     assert table and gates, "the engine's table of kinds has another form now"
     return set(table) | set(gates)
 
@@ -55,7 +55,7 @@ def journal_points(scenario, role, heard, events, kinds):
             yield Point(scenario, role, f"journal:{number}:{when}", labels)
 
 
-def act_points(scenario, role, heard, events):
+def act_points(scenario, role, heard, events, most):
     """What the world could see of each step, a few places of each."""
     within = collections.defaultdict(list)
     for at, known in heard:
@@ -65,27 +65,28 @@ def act_points(scenario, role, heard, events):
         if under_way:
             within[tuple(sorted(under_way))].append(at)
     for labels, found in within.items():
-        step = max(1, len(found) // ACTS)
+        step = max(1, len(found) // most)
         for at in found[step // 2::step]:
             yield Point(scenario, role, at, labels)
 
 
-def points_of(play):
+def points_of(play, acts):
     events = play.stage.events(play.run)
     kinds = step_kinds(events)
     for role, tracer in play.tracers.items():
         yield from journal_points(play.scenario.name, role, tracer.heard, events, kinds)
-        yield from act_points(play.scenario.name, role, tracer.heard, events)
+        yield from act_points(play.scenario.name, role, tracer.heard, events, acts)
 
 
 # --- a worker: a stage of its own -----------------------------------------------------------------
 
 class Worker:
     def __init__(self, options, number):
-        self.options, self.number, self.stage, self.stages, self.live = options, number, None, 0, 0
+        self.options, self.number, self.stage, self.stages, self.plays, self.live = options, number, None, 0, 0, 0
 
     def play(self, name, **how):
         self.live = 0       # not known until it went well
+        self.plays += 1
         play = Play(self.stage, self.options.library, SCENARIOS[name], **how).play()
         if name == "ship" and 2 not in self.stage.states:
             documents, catalogue = self.stage.contents()
@@ -106,7 +107,7 @@ class Worker:
         if self.stage is not None:
             self.stage.close()
         self.stage = small_stage.SmallStage(self.options.belay, 4 * self.stages + self.number)
-        self.stages += 1
+        self.stages, self.plays = self.stages + 1, 0
         self.stage.tags, self.stage.every_tag = {}, set()
         self.stage.set_up()
         self.stage.states = {1: self.stage.contents()}
@@ -114,7 +115,7 @@ class Worker:
 
     def go_to(self, live):
         """To where a scenario starts."""
-        if self.stage is None or self.live == 0:
+        if self.stage is None or self.live == 0 or self.plays > FRESH:
             self.set_up()
         if 2 not in self.stage.states or live == 2 and self.live == 1:
             self.undisturbed("ship")
@@ -127,7 +128,7 @@ class Worker:
         points = []
         for name in ("ship", "back", "bad", "asked"):
             self.go_to(SCENARIOS[name].starts)
-            points += points_of(self.undisturbed(name, traced=True))
+            points += points_of(self.undisturbed(name, traced=True), self.options.acts)
         return points
 
     def one(self, point):
@@ -271,7 +272,7 @@ class Sweep:
 
     def take(self, answer, point, turn, waiting):
         missed = answer["fell"] is None or point.wants() and not point.wants() & answer["fell"]
-        if missed and not answer["problems"] and turn + 1 < len(NEAR):
+        if missed and not answer["problems"] and turn + 1 < len(NEAR) and point.at.startswith("journal"):
             self.moved += 1
             waiting.appendleft((point, turn + 1))
         answer["missed"] = missed
@@ -348,6 +349,7 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", default="", help="only points whose text has this")
     parser.add_argument("--point", help="one point: SCENARIO ROLE AT [SECOND]")
+    parser.add_argument("--acts", type=int, default=6, help="places within each effect, of all that there are")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--verbose", action="store_true", help="a line for each point")
     options = parser.parse_args()

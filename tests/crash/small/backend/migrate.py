@@ -32,4 +32,5 @@ def worse():
 
 
 {1: lambda: None, 2: better}.get(number, worse)()
+client.close()
 print(f"migration of release {number} is done")
