@@ -20,8 +20,10 @@ struct LeaseName {  // "leases/write-1763892900000-9f3c..."
   bool holds(TimePoint now) const { return now < until; }
 };
 
-// All leases in the store; an object that does not look like one holds for ever (a later format's).
-Result<std::vector<LeaseName>> list_leases(storage::Storage& store);
+// The leases that hold; an object that does not look like one holds for ever (a later format's).
+// Those that ran out, and those of processes of this machine that are no more, are removed.
+Result<std::vector<LeaseName>> holding_leases(storage::Storage& store, TimePoint now);
+// It names this process: when that is killed, nobody here has to wait until the lease runs out.
 Result<LeaseName> put_lease(storage::Storage& store, const std::string& kind, Clock& clock,
                             Random& random);
 

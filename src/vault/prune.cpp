@@ -7,16 +7,10 @@ namespace belay::vault {
 
 namespace {
 
-// True when nobody else holds one. The dead's leases are removed on the way.
 Result<bool> alone(storage::Storage& store, const LeaseName& own, TimePoint now) {
-  TRY_LET(const auto leases, list_leases(store));
-  bool alone = true;
-  for (const auto& lease : leases) {
-    if (lease.object == own.object) continue;
-    if (lease.holds(now)) alone = false;
-    if (!lease.holds(now)) TRY(store.remove(lease.object));
-  }
-  return alone;
+  TRY_LET(const auto leases, holding_leases(store, now));
+  return std::all_of(leases.begin(), leases.end(),
+                     [&](const LeaseName& lease) { return lease.object == own.object; });
 }
 
 Result<std::uint64_t> sweep(storage::Storage& store, Clock& clock, const LeaseName& own,
