@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sweep's own judgement: what it chooses, what it misses, what it takes for a difference."""
+import random
+import unittest
+
+import bson
+
+import played
+import sweep
+from played import Point
+
+
+def points(*labels, kind="journal"):
+    whens = ("unwritten", "torn", "written") if kind == "journal" else ("before",)
+    return [Point("ship", "deploy", f"{kind}:{number}:{when}", tuple(some))
+            for number, some in enumerate(labels, 1) for when in whens]
+
+
+class TheSweep(unittest.TestCase):
+    def test_the_engines_kinds_are_read_from_its_table_and_its_gates(self):
+        self.assertLessEqual({"migrate", "rewind", "switch", "approve", "lock", "ask"}, sweep.known_kinds())
+
+    def test_a_kind_of_step_without_places_is_named(self):
+        some = points(["intent test"], ["outcome test"], ["intent back rewind"], ["outcome back rewind"])
+        self.assertEqual(sweep.unreached({"test", "rewind"}, some), [])
+        self.assertEqual(sweep.unreached({"test", "rewind", "new_kind"}, some), ["new_kind"])
+
+    def test_the_selection_has_a_place_before_and_after_each_effect_there_and_back(self):
+        some = points(*[[f"{end} {back}{kind}"] for kind in ("start", "switch") for back in ("", "back ")
+                        for end in ("intent", "outcome")])
+        some += points(["during start"], kind="act")
+        chosen, must = sweep.sample(some, random.Random(1))
+        found = {(each.labels[0], each.at.split(":")[2]) for each in chosen}
+        for kind in ("start", "back start", "switch", "back switch"):
+            self.assertIn((f"intent {kind}", "written"), found)
+            self.assertIn((f"outcome {kind}", "unwritten"), found)
+        self.assertIn(("during start", "before"), found)
+        self.assertEqual(must, 4)
+
+    def test_where_a_kill_fell_is_read_from_the_journal(self):
+        plan = {"steps": [{"id": "migrate", "kind": "migrate"}], "back": [{"id": "back:rewind", "kind": "rewind"}]}
+        events = [{"kind": "run.created", "body": {"plan": plan}}, {"kind": "step.intent", "body": {"step": "migrate"}}]
+        self.assertEqual(played.fallen(events), {"during migrate", "after intent migrate"})
+        events += [{"kind": "step.outcome", "body": {"step": "migrate"}},
+                   {"kind": "step.intent", "body": {"step": "back:rewind"}}]
+        self.assertEqual(played.fallen(events), {"during back rewind", "after intent back rewind"})
+        self.assertEqual(played.fallen([]), {"before the run"})
+
+    def test_a_point_knows_whether_the_kill_fell_on_it(self):
+        before = Point("bad", "deploy", "journal:9:written", ("intent migrate",))
+        after = Point("bad", "deploy", "journal:10:unwritten", ("outcome migrate",))
+        self.assertEqual(before.wants(), {"during migrate"})
+        self.assertEqual(after.wants(), {"during migrate"})
+        self.assertEqual(Point("bad", "deploy", "journal:1:written", ("run.created",)).wants(), {"after run.created"})
+
+    def test_a_difference_is_told_with_both_sides(self):
+        key, one, two = (bson.encode(each) for each in ({"_id": 1}, {"_id": 1, "a": 1}, {"_id": 1, "a": 1.0}))
+        self.assertEqual(played.difference({key: one}, {key: one}), "no difference")
+        self.assertIn("1 differ", played.difference({key: one}, {key: two}))
+        self.assertIn("1 differ", played.difference({key: one}, {}))
+
+
+if __name__ == "__main__":
+    unittest.main()
