@@ -64,13 +64,23 @@ class CommandNotifier final : public Notifier {
     const auto what = "announce \"" + one_line(announcement.title) + "\"";
     TRY(begin(announcement, key).in(what));
     TRY_LET(const auto ended, children_.wait(key, {}, {}).in(what));
-    std::error_code code;
-    std::filesystem::remove(input_of(key), code);
+    remove_input(key);
     return judge(ended, key).in(what);
   }
 
  private:
   Path input_of(const std::string& key) const { return folder_ / (key + ".json"); }
+
+  // Also what a killed process had half written of it.
+  void remove_input(const std::string& key) const {
+    const auto begin = input_of(key).filename().string();
+    std::error_code code;
+    std::vector<Path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_, code)) {
+      if (entry.path().filename().string().starts_with(begin)) found.push_back(entry.path());
+    }
+    for (const auto& path : found) std::filesystem::remove(path, code);
+  }
 
   Status begin(const Announcement& announcement, const std::string& key) {
     TRY_LET(const auto before, children_.look(key));

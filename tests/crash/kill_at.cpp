@@ -42,8 +42,31 @@ Plan plan;
 std::recursive_mutex guard;
 
 template <class F>
-F* real(const char* name) {
+F* next(const char* name) {
   return reinterpret_cast<F*>(::dlsym(RTLD_NEXT, name));
+}
+
+// Looked up once, before main(): a child that a thread forks could wait for the linker's lock for
+// ever.
+struct Real {
+  ssize_t (*pwrite64)(int, const void*, size_t, off64_t) = next<decltype(::pwrite64)>("pwrite64");
+  ssize_t (*pwrite)(int, const void*, size_t, off_t) = next<decltype(::pwrite)>("pwrite");
+  int (*fsync)(int) = next<decltype(::fsync)>("fsync");
+  int (*fdatasync)(int) = next<decltype(::fdatasync)>("fdatasync");
+  int (*rename)(const char*, const char*) = next<decltype(::rename)>("rename");
+  int (*renameat2)(int, const char*, int, const char*,
+                   unsigned) = next<decltype(::renameat2)>("renameat2");
+  int (*unlink)(const char*) = next<decltype(::unlink)>("unlink");
+  int (*kill)(pid_t, int) = next<decltype(::kill)>("kill");
+  pid_t (*fork)() = next<decltype(::fork)>("fork");
+  ssize_t (*sendmsg)(int, const msghdr*, int) = next<decltype(::sendmsg)>("sendmsg");
+  ssize_t (*send)(int, const void*, size_t, int) = next<decltype(::send)>("send");
+  ssize_t (*write)(int, const void*, size_t) = next<decltype(::write)>("write");
+};
+
+const Real& real() {
+  static const Real functions;
+  return functions;
 }
 
 std::string take(const char* name) {
@@ -69,6 +92,7 @@ int connect_to(const std::string& path) {
 }
 
 bool begin() {
+  real();
   const bool meant = take("BELAY_KILL_PROGRAM") == link_of("/proc/self/exe");
   const std::string at = take("BELAY_KILL_AT"), trace = take("BELAY_KILL_TRACE");
   plan.state = take("BELAY_KILL_STATE");
@@ -98,7 +122,7 @@ void reach(const char* kind, long number, const char* when) {
     if (::read(plan.trace, text, 1) != 1) ::abort();
   }
   if (plan.number == number && plan.kind == kind && plan.when == when) {
-    real<int(pid_t, int)>("kill")(plan.owner, SIGKILL);
+    real().kill(plan.owner, SIGKILL);
     ::pause();
   }
 }
@@ -133,8 +157,7 @@ void before_write(int fd) {
   if (plan.parts == 2) reach("journal", plan.writes, "torn");
 }
 
-int sync(int fd, const char* name) {
-  const auto really = real<int(int)>(name);
+int sync(int fd, int (*really)(int)) {
   if (!meant()) return really(fd);
   const File file = file_of(fd);
   if (file == File::other) act();
@@ -152,62 +175,61 @@ extern "C" {
 
 ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t at) {
   before_write(fd);
-  return real<ssize_t(int, const void*, size_t, off64_t)>("pwrite64")(fd, bytes, size, at);
+  return real().pwrite64(fd, bytes, size, at);
 }
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t at) {
   before_write(fd);
-  return real<ssize_t(int, const void*, size_t, off_t)>("pwrite")(fd, bytes, size, at);
+  return real().pwrite(fd, bytes, size, at);
 }
 
 int fsync(int fd) {
-  return sync(fd, "fsync");
+  return sync(fd, real().fsync);
 }
 
 int fdatasync(int fd) {
-  return sync(fd, "fdatasync");
+  return sync(fd, real().fdatasync);
 }
 
 int rename(const char* from, const char* to) noexcept {
   if (in_state(to)) act();
-  return real<int(const char*, const char*)>("rename")(from, to);
+  return real().rename(from, to);
 }
 
 int renameat2(int from_folder, const char* from, int to_folder, const char* to,
               unsigned flags) noexcept {
   if (in_state(to)) act();
-  return real<int(int, const char*, int, const char*, unsigned)>("renameat2")(from_folder, from,
-                                                                              to_folder, to, flags);
+  return real().renameat2(from_folder, from, to_folder, to, flags);
 }
 
 int unlink(const char* path) noexcept {
   if (in_state(path)) act();
-  return real<int(const char*)>("unlink")(path);
+  return real().unlink(path);
 }
 
 int kill(pid_t pid, int number) noexcept {
   if (number != 0) act();
-  return real<int(pid_t, int)>("kill")(pid, number);
+  return real().kill(pid, number);
 }
 
 pid_t fork() noexcept {
   act();
-  return real<pid_t()>("fork")();
+  return real().fork();
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   act();
-  return real<ssize_t(int, const msghdr*, int)>("sendmsg")(fd, message, flags);
+  return real().sendmsg(fd, message, flags);
 }
 
 ssize_t send(int fd, const void* bytes, size_t size, int flags) {
   act();
-  return real<ssize_t(int, const void*, size_t, int)>("send")(fd, bytes, size, flags);
+  return real().send(fd, bytes, size, flags);
 }
 
 ssize_t write(int fd, const void* bytes, size_t size) {
   if (meant() && fd != plan.trace && is_socket(fd)) act();
-  return real<ssize_t(int, const void*, size_t)>("write")(fd, bytes, size);
+  return real().write(fd, bytes, size);
 }
 
 }  // extern "C"

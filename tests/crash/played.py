@@ -19,7 +19,7 @@ from bson import json_util
 import small_stage
 from small_stage import STOCK, stages
 
-LONGEST = 40
+LONGEST = 90         # seconds; a command that takes longer hangs
 COMMANDS = 8         # more than this to bring a run to its end is a failure
 
 
@@ -170,8 +170,8 @@ class Play:
             if time.monotonic() > deadline:
                 child.kill()
                 child.wait()
-                out.close()
-                raise stages.Trouble(f"belay {' '.join(map(str, arguments))} was not over after {LONGEST} s")
+                self.ended(role, arguments, child, out)
+                raise stages.Trouble(f"{role} was not over after {LONGEST} s\n{''.join(self.output)}")
             self.vote()
             time.sleep(0.02)
         self.ended(role, arguments, child, out)

@@ -99,8 +99,10 @@ class Worker:
 
     def undisturbed(self, name, **how):
         play, problems = self.play(name, **how)
+        if play.ending != play.scenario.ends:
+            problems.append(f"it ended {play.ending}, not {play.scenario.ends}")
         if problems:
-            raise stages.Trouble(f"{name}, undisturbed: {problems}\n{''.join(play.output)}")
+            raise stages.Trouble(f"{name}, undisturbed: {problems}\n{self.evidence(play)}")
         return play
 
     def set_up(self):
@@ -155,7 +157,7 @@ def work(options, number, pipe):
         for task in iter(pipe.recv, None):
             try:
                 answer = worker.trace() if task == "trace" else worker.one(task)
-            except (Exception,) as error:      # told, and the next point gets a new stage
+            except Exception as error:      # told, and the next point gets a new stage
                 worker.live = 0
                 answer = {"point": task, "ending": "", "fell": None, "problems": [f"{type(error).__name__}: {error}"],
                           "kills": 0, "seconds": 0, "evidence": traceback.format_exc()}

@@ -97,7 +97,9 @@ TEST_F(CommandNotifierTest, HowItEndedIsToldAgainToWhoeverComesLater) {
   EXPECT_EQ(read_file(file("count")).value(), "told\n");
 }
 
-TEST_F(CommandNotifierTest, ItsInputIsGoneAfterwards) {
+TEST_F(CommandNotifierTest, ItsInputIsGoneAfterwardsAndWhatAKilledProcessLeftOfIt) {
+  ASSERT_TRUE(make_folder(file("work")));
+  ASSERT_TRUE(write_file(file("work/run-1.announce.1.json.tmp4711-1"), "{"));
   ASSERT_TRUE(command("cat", seconds(10))->announce(said_, "run-1.announce.1").ok());
   EXPECT_TRUE(std::filesystem::is_empty(file("work")));
 }
