@@ -87,6 +87,10 @@ class SmallStage(stages.Stage):
         self.ports = f"{first}-{first + 299}"
         self.commits = {}
 
+    def environment(self, **more):
+        # The driver's counters lie in shared memory, and a killed process would leave them there.
+        return super().environment(MONGOC_DISABLE_SHM="1", **more)
+
     # --- the project ----------------------------------------------------------------------------
 
     def belay_yaml(self, asks=False):

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "database/mongodb/client.hpp"
 
-#include <cstdlib>
 #include <mutex>
 
 namespace belay::database {
@@ -14,8 +13,6 @@ constexpr std::int32_t selection_limit_ms = 5000;
 void init_driver() {
   static std::once_flag once;
   std::call_once(once, [] {
-    // Its counters, for a tool of its own, lie in shared memory that a killed process leaves behind.
-    ::setenv("MONGOC_DISABLE_SHM", "1", 1);
     mongoc_init();
     mongoc_log_set_handler(nullptr, nullptr);  // it would write to our standard error
   });
