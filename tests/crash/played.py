@@ -57,6 +57,8 @@ class Point:
     def wants(self):
         """Where the kill must fall, as fallen() says it; empty: wherever it falls."""
         kind, _, when = self.at.split(":")
+        if self.role.startswith("approve"):
+            return set()      # another process is at work meanwhile
         if kind == "act" or not self.labels:
             return set(self.labels)
         begun = {each.replace("intent ", "during ") for each in self.labels if each.startswith("intent ")}
