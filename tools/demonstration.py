@@ -17,6 +17,12 @@ import time
 import stage as stages
 
 WIDE = 100
+STORY = {
+    1: "Nothing is live yet. Belay asks two people; then the first release goes up.",
+    2: "A good release, while customers read, order and sign in: none of them should notice.",
+    3: "A bad one. Its tests pass, and it starts well; but its migration turns prices into cents, some of\n"
+       "    them wrongly, and drops what old orders held. Belay is to notice, and to bring code and data back.",
+}
 
 
 def say(text=""):
@@ -103,6 +109,7 @@ class Demonstration:
         message = self.stage.commit_release(number)
         first()
         heading(f"release {number}: {message}")
+        say(f"    {STORY[number]}")
         followed = Followed(self.stage, ["deploy", "--env", "production", "--ref", "main", "--yes"])
         if followed.code == 4 and followed.asked:
             followed = Followed(self.stage, ["resume", followed.run])

@@ -97,13 +97,12 @@ void go_round(Watching& watching) {
   }
 }
 
-std::string evidence(const Watched& one, Millis since_start) {
+std::string evidence(const Watched& one) {
   const auto& result = one.result;
   return fmt::format(
-      "{}: {} {} after {}: {}", result.check,
+      "{}: {} ({} good before): {}", result.check,
       one.row.bad == 1 ? "a bad sample" : fmt::format("{} bad samples in a row", one.row.bad),
-      result.good > 0 ? fmt::format("(and {} good ones before)", result.good) : "(and no good one)",
-      for_people(since_start), result.last->text);
+      result.good > 0 ? fmt::format("{}", result.good) : "none", result.last->text);
 }
 
 // What is wrong before, or apart from, any sample.
@@ -124,7 +123,7 @@ bool refuse(WatchResult& result, const std::vector<Check>& checks) {
 void conclude(WatchResult& result, const Watching& watching) {
   if (const auto* failed = failed_one(watching)) {
     result.check = failed->result.check;
-    result.message = evidence(*failed, result.since_start);
+    result.message = evidence(*failed);
     return;
   }
   if (watching.options.stop.stop_requested()) {

@@ -10,6 +10,7 @@ try {
   const done = new Set((await database.collection('migrations').find().toArray()).map((each) => each._id));
   const names = (await readdir(folder)).filter((name) => name.endsWith('.js')).sort();
   let applied = 0;
+  let documents = 0;
   for (const name of names) {
     if (done.has(name)) continue;
     const { up } = await import(new URL(name, folder));
@@ -17,8 +18,9 @@ try {
     await database.collection('migrations').insertOne({ _id: name, at: new Date(), changed });
     console.log(`${name}: ${changed} documents changed`);
     applied += 1;
+    documents += changed;
   }
-  console.log(`${applied} of ${names.length} migrations were new`);
+  console.log(`${applied} of ${names.length} migrations were new, ${documents.toLocaleString('en')} documents changed`);
 } finally {
   await client.close();
 }
