@@ -73,7 +73,7 @@ std::optional<FoundService> from_package(const Path& folder) {
     service.run = "node " + json->value("main", std::string("index.js"));
   if (script("test"))
     service.test = service.build.substr(0, service.build.find(" --omit")) + " && npm test";
-  service.migrates = script("db:migrate");
+  if (script("db:migrate")) service.migrate = "npm run db:migrate";
   return service;
 }
 
@@ -104,6 +104,7 @@ std::optional<FoundService> from_python(const Path& folder) {
 
 std::vector<FoundService> from_procfile(const Path& folder) {
   std::vector<FoundService> services;
+  std::string migrate;
   auto text = read_file(folder / "Procfile", 1 << 20);
   std::error_code code;
   for (const auto& line : split(text ? *text : "", '\n')) {
@@ -114,12 +115,16 @@ std::vector<FoundService> from_procfile(const Path& folder) {
     service.run = std::string(trim(line.substr(at + 1)));
     service.from = "Procfile";
     service.worker = service.name != "web";
-    if (service.name == "release") continue;
+    if (service.name == "release") {  // what runs once a release
+      migrate = service.run;
+      continue;
+    }
     if (fs::exists(folder / "requirements.txt", code)) {
       service.build = python_build;
     }
     services.push_back(std::move(service));
   }
+  if (!services.empty()) services.front().migrate = migrate;
   return services;
 }
 
@@ -306,8 +311,10 @@ std::string starting_file(const Found& found) {
       "database:\n  uri: ${MONGODB_URI}                  # given in the environment, never written "
       "here\n";
   for (const auto& service : found.services) {
-    if (service.migrates)
-      out += fmt::format("  migrate: {{ run: npm run db:migrate, in: {} }}\n", service.name);
+    if (service.migrate.empty()) continue;
+    out += fmt::format("  migrate: {{ run: {}, in: {} }}   # once a release, before it starts\n",
+                       quoted(service.migrate), service.name);
+    break;
   }
   out +=
       "# vault: { store: file:/srv/backup/vault, key: ${BELAY_VAULT_KEY} }   # better on another "
@@ -316,7 +323,7 @@ std::string starting_file(const Found& found) {
   out +=
       "# people: { amina: { keys: [ssh-ed25519 AAAA...] }, leo: { keys: [ssh-ed25519 AAAA...] } }\n"
       "environments:\n  production:\n    tag: prod\n"
-      "    # approvals: { required: 2, reviewers: [amina, leo], wait: 5m }\n    services:\n";
+      "    # approvals: { required: 2, reviewers: [amina, leo] }\n    services:\n";
   int port = 8080;
   for (const auto& service : found.services) {
     if (service.worker)

@@ -15,7 +15,7 @@ struct FoundService {
   std::string readiness = "/";  // path of its check
   std::string from;             // "package.json", "Procfile", "Dockerfile"
   bool worker = false;
-  bool migrates = false;               // has a db:migrate script
+  std::string migrate;                 // package.json's db:migrate, the Procfile's release
   std::vector<std::string> env_names;  // from .env, .env.example: names only
 };
 

@@ -69,6 +69,8 @@ TEST_F(Inspect, ProcfileWithAWorker) {
   ASSERT_EQ(spec.services.size(), 2U);
   EXPECT_EQ(spec.service("web")->run, "gunicorn \"app:main\" --bind $HOST:$PORT");
   EXPECT_EQ(spec.service("worker")->kind, pipeline::Service::Kind::worker);
+  EXPECT_EQ(spec.database->migrate->run, "python migrate.py");
+  EXPECT_EQ(spec.database->migrate->in, "web");
 }
 
 TEST_F(Inspect, DockerfilesRunTheirCommand) {
