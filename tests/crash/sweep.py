@@ -108,7 +108,7 @@ class Worker:
     def set_up(self):
         if self.stage is not None:
             self.stage.close()
-        self.stage = small_stage.SmallStage(self.options.belay, 4 * self.stages + self.number)
+        self.stage = small_stage.SmallStage(self.options.belay, self.stages % 6 * 4 + self.number)
         self.stages, self.plays = self.stages + 1, 0
         self.stage.tags, self.stage.every_tag = {}, set()
         self.stage.set_up()

@@ -2,8 +2,11 @@
 // A database that misbehaves: lost replies, cut connections, rights, a mongos, secrets.
 #include <mongoc/mongoc.h>
 
+#include <thread>
+
 #include "tests/database/support.hpp"
 #include "tests/fake/op_msg_proxy.hpp"
+#include "tests/support/eventually.hpp"
 
 namespace belay::database::testing {
 namespace {
@@ -86,6 +89,50 @@ TEST_F(Faults, AWriteBetweenReadingAndWritingIsNotOverwritten) {
   EXPECT_EQ((*results)[0].found, bson(R"({"_id": 1, "v": "customer"})"));
   EXPECT_FALSE((*results)[1].applied);
   EXPECT_EQ(read_all(*database_, ns()), std::vector<Bson>{bson(R"({"_id": 1, "v": "customer"})")});
+}
+
+// A client of its own that has changed document 1 in a transaction, and then says no more.
+class Silent {
+ public:
+  Silent(int port, const std::string& database)
+      : client_(mongoc_client_new(
+            fmt::format("mongodb://127.0.0.1:{}/?directConnection=true", port).c_str())),
+        items_(mongoc_client_get_collection(client_, database.c_str(), "items")) {
+    session_ = mongoc_client_start_session(client_, nullptr, nullptr);
+    EXPECT_TRUE(mongoc_client_session_start_transaction(session_, nullptr, nullptr));
+    const Bson one = bson(R"({"_id": 1})"), change = bson(R"({"$set": {"v": "half"}})");
+    bson_t query, update, options = BSON_INITIALIZER;
+    bson_init_static(&query, reinterpret_cast<const std::uint8_t*>(one.data()), one.size());
+    bson_init_static(&update, reinterpret_cast<const std::uint8_t*>(change.data()), change.size());
+    EXPECT_TRUE(mongoc_client_session_append(session_, &options, nullptr));
+    EXPECT_TRUE(mongoc_collection_update_one(items_, &query, &update, &options, nullptr, nullptr));
+    bson_destroy(&options);
+  }
+  ~Silent() {
+    mongoc_client_session_abort_transaction(session_, nullptr);
+    mongoc_client_session_destroy(session_);
+    mongoc_collection_destroy(items_);
+    mongoc_client_destroy(client_);
+  }
+
+ private:
+  mongoc_client_t* client_;
+  mongoc_collection_t* items_;
+  mongoc_client_session_t* session_ = nullptr;
+};
+
+TEST_F(Faults, ABatchOutlastsTheTransactionThatAKilledClientLeftOpen) {
+  auto silent = std::make_unique<Silent>(server().port(), name_);
+  proxy_->plan({});
+  std::jthread server_ends_it([&] {
+    EXPECT_TRUE(eventually([&] { return proxy_->count("update") >= 8; }));
+    silent.reset();
+  });
+  auto results = database_->apply(ns(), two_changes());
+  ASSERT_OK(results);
+  for (const auto& result : *results) EXPECT_TRUE(result.applied) << result.reason;
+  const std::vector<Bson> expected = {bson(R"({"_id": 1, "v": 2})"), bson(R"({"_id": 2})")};
+  EXPECT_EQ(read_all(*database_, ns()), expected);
 }
 
 TEST_F(Faults, AnInsertThatIsCutEndsInEveryDocumentOnRepeating) {

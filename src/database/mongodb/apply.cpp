@@ -2,6 +2,8 @@
 // Conditional changes by id. On a replica set a batch is one transaction that reads, compares and
 // writes. On a standalone there are none: it reads, compares, then writes each by its `_id`, which
 // is right only while nobody else writes (under a fence).
+#include <thread>
+
 #include "database/mongodb/change_batch.hpp"
 #include "database/mongodb/mongodb.hpp"
 #include "database/mongodb/transaction.hpp"
@@ -10,6 +12,26 @@ namespace belay::database {
 namespace {
 
 constexpr int attempts = 5;
+// A client that was killed leaves its transaction behind, perhaps an earlier one of our own; a
+// server keeps it, and what it has written, for 60 s.
+constexpr Millis patience = std::chrono::seconds(75);
+constexpr Millis first_nap{10}, longest_nap{500};
+
+// Between attempts that met somebody else's transaction. False when that has lasted too long.
+class Naps {
+ public:
+  bool take() {
+    if (std::chrono::steady_clock::now() >= end_) return false;
+    std::this_thread::sleep_for(next_);
+    next_ = std::min(next_ * 2, longest_nap);
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + patience;
+  Millis next_ = first_nap;
+};
+
 constexpr std::string_view held_back = "not tried: another document of its batch stood in the way";
 
 bool has_unique_index(const std::vector<Bson>& indexes) {
@@ -57,6 +79,7 @@ Result<std::vector<ChangeResult>> Mongodb::apply_in_transaction(const Namespace&
                                                                 const std::vector<Change>& changes,
                                                                 bool unique) {
   Error last = fail(Fault::busy, "");
+  Naps naps;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     TRY_LET(const auto transaction, Transaction::start(*pool_, config_.limit));
     ChangeBatch batch(transaction->lease(), ns, changes, unique, knows_empty_stamps_);
@@ -76,6 +99,7 @@ Result<std::vector<ChangeResult>> Mongodb::apply_in_transaction(const Namespace&
       last = written.error();
       last.effect = Effect::none;
       if (!batch.transient()) return last;
+      if (naps.take()) --attempt;
       continue;
     }
     if (batch.refused()) {
