@@ -51,6 +51,7 @@ struct Facts {
   std::string replica_set;  // empty: standalone
   bool mongos = false;
   std::string me;  // host:port that answered
+  bool operator==(const Facts&) const = default;
 };
 
 // The server's clock, and how far back its change log reaches.
@@ -121,6 +122,7 @@ class Database {
   virtual ~Database() = default;
 
   virtual Result<Facts> describe() = 0;  // also the ping
+  // Asked again of the same server, proofs that all held are not repeated.
   virtual Result<Proofs> prove() = 0;
   // For doctor. refused: the server, or this provider, does not tell.
   virtual Result<Reach> reach() { return fail(Fault::refused, "the server's clock is not known"); }
@@ -145,6 +147,16 @@ class Database {
   // Any command entry on these databases, and any unknown one, sets `restart`.
   virtual Result<Touched> touched(const Position& from, const Position& to,
                                   std::stop_token stop) = 0;
+  // mark(), then touched() up to that marker; in one reading of the log where that is possible.
+  struct CaughtUp {
+    Position to;
+    Touched touched;
+  };
+  virtual Result<CaughtUp> catch_up(const Position& from, std::stop_token stop) {
+    TRY_LET(const Position to, mark());
+    TRY_LET(Touched touched, this->touched(from, to, stop));
+    return CaughtUp{to, std::move(touched)};
+  }
   virtual Result<std::unique_ptr<Snapshot>> snapshot() = 0;
 
   // Writes. insert: unordered, validation bypassed, zero timestamps kept; every document that was

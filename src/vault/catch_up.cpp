@@ -14,6 +14,9 @@ using database::Touched;
 
 constexpr std::uint64_t small_round_bytes = std::uint64_t{8} << 20;
 constexpr int last_rounds_limit = 10;
+// A shorter reading leaves little to catch up with: the last round does it at once, and a log that
+// takes long to search is searched twice less.
+constexpr Millis short_reading = std::chrono::seconds(10);
 
 class ExactReading {
  public:
@@ -22,11 +25,14 @@ class ExactReading {
   Result<Captured> run() {
     TRY_LET(position_, context_.database.mark());
     TRY_LET(catalogue_, context_.database.catalogue());
+    const auto begun = context_.clock.steady();
     TRY(scan());
-    if (again_.empty()) TRY(rounds());
+    bool behind = context_.clock.steady() - begun > short_reading;
     for (int attempt = 0; again_.empty() && !captured_.exact; ++attempt) {
       if (attempt == last_rounds_limit) return unsettled();
-      TRY(last_round());
+      if (behind) TRY(rounds());
+      behind = attempt == 0 && !behind;
+      if (again_.empty()) TRY(last_round());
     }
     captured_.again = again_;
     if (again_.empty()) TRY(finish());
@@ -51,12 +57,12 @@ class ExactReading {
 
   Status rounds() {
     for (int round = 0; round < context_.request.rounds_limit; ++round) {
-      TRY_LET(const Position mark, context_.database.mark());
-      TRY_LET(const Touched touched, context_.database.touched(position_, mark, context_.stop));
+      TRY_LET(const auto caught, context_.database.catch_up(position_, context_.stop));
+      const Touched& touched = caught.touched;
       if (must_restart(touched)) return {};
       report(fmt::format("catching up, round {}", round + 1), touched.count);
-      TRY_LET(const std::uint64_t bytes, take_live(touched, mark));
-      position_ = mark;
+      TRY_LET(const std::uint64_t bytes, take_live(touched, caught.to));
+      position_ = caught.to;
       if (touched.count <= context_.request.small_round && bytes <= small_round_bytes) return {};
     }
     return fail(
@@ -67,14 +73,13 @@ class ExactReading {
                     context_.request.rounds_limit, context_.request.small_round));
   }
 
-  // The instant lies between the markers `since` and `instant`.
+  // The instant lies between the markers `position_` (`since`: where the next increment begins)
+  // and `instant`.
   Status last_round() {
-    TRY_LET(const auto before, context_.database.catalogue());
-    TRY_LET(const Position since, context_.database.mark());
     auto snapshot = context_.database.snapshot();
     if (!snapshot) return repeat(std::move(snapshot).error());
-    TRY_LET(const Position instant, context_.database.mark());
-    TRY_LET(const Touched touched, context_.database.touched(position_, instant, context_.stop));
+    TRY_LET(const auto caught, context_.database.catch_up(position_, context_.stop));
+    const Touched& touched = caught.touched;
     if (must_restart(touched)) return {};
     if (touches_whole(touched) || touched.count > 4 * context_.request.small_round) {
       snapshot.value().reset();
@@ -86,13 +91,13 @@ class ExactReading {
     // position_ stays where it is.
     if (!taken) return repeat(std::move(taken).error());
     TRY_LET(const auto after, context_.database.catalogue());
-    if (before != after || before != catalogue_) {
+    if (after != catalogue_) {
       again_ = "the collections or their indexes changed meanwhile";
       return {};
     }
     captured_.exact = true;
-    captured_.since = since;
-    captured_.instant = instant;
+    captured_.since = position_;
+    captured_.instant = caught.to;
     return {};
   }
 

@@ -28,14 +28,23 @@ bool dollar_named(const Bson& document) {
                      [](const Field& m) { return m.name.starts_with('$'); });
 }
 
+// What the first look at a batch goes by. Each change is conditional on it: where it is wrong, the
+// server refuses, and the next look is at what is there.
+enum class Look {
+  live,      // what is there
+  empty,     // nothing: the collection was just made
+  salvaged,  // what was just salvaged: nobody but us should have written since
+  cleared,   // the same, after all that will be inserted made room
+};
+
 class Batch {
  public:
-  Batch(Way& way, std::uint32_t number, bool removing, bool fresh)
+  Batch(Way& way, std::uint32_t number, bool removing, Look look)
       : way_(way),
         number_(number),
         task_(way.index.tasks[number]),
         removing_(removing),
-        fresh_(fresh),
+        look_(look),
         unique_(has_unique_index(*task_.wanted)),
         later_(way) {}
 
@@ -70,8 +79,8 @@ class Batch {
   // back when all is written.
   Status converge() {
     std::string reason = "unknown";
-    bool look = !fresh_;
-    for (int round = 0; round < rounds; ++round, look = true) {
+    Look look = look_;
+    for (int round = 0; round < rounds; ++round, look = Look::live) {
       TRY_LET(auto changes, what_is_missing(look));
       if (changes.empty()) return {};
       auto all_done = write(changes, reason);
@@ -86,9 +95,9 @@ class Batch {
                             task_.ns().text(), rounds, reason));
   }
 
-  Result<std::vector<Change>> what_is_missing(bool look) {
+  Result<std::vector<Change>> what_is_missing(Look look) {
     Present present;
-    if (look) {
+    if (look == Look::live) {
       std::vector<Bson> ids;
       for (const auto& wish : wishes_) ids.push_back(wish.id);
       TRY_LET(present, Present::fetch(way_.database, task_.wanted->ns, ids));
@@ -96,7 +105,7 @@ class Batch {
     std::vector<Change> changes;
     halfway_ = false;
     for (const auto& wish : wishes_) {
-      const auto* now = present.look_up(wish.id);
+      const auto* now = look == Look::live ? present.look_up(wish.id) : expected(wish, look);
       auto change = step(wish, now);
       if (!change) continue;
       halfway_ = halfway_ || (!removing_ && wish.wanted && !change->wanted);
@@ -105,6 +114,18 @@ class Batch {
     }
     TRY(later_.flush());
     return changes;
+  }
+
+  const Bson* expected(const Wish& wish, Look look) const {
+    if (look == Look::empty || !wish.salvaged) return nullptr;
+    const bool gone = look == Look::cleared && (!wish.wanted || is_made_anew(wish, *wish.salvaged));
+    return gone ? nullptr : &*wish.salvaged;
+  }
+
+  bool is_made_anew(const Wish& wish, const Bson& now) const {
+    const auto now_id = id_of(now);
+    return unique_ || (now_id && *now_id != wish.id) || dollar_named(now) ||
+           dollar_named(*wish.wanted);
   }
 
   // One step towards the wish. A document that cannot be replaced is removed now and inserted in
@@ -118,8 +139,7 @@ class Batch {
     auto now_id = id_of(*now);
     Change change{now_id ? *now_id : wish.id, *now, std::nullopt};
     if (!wish.wanted) return change;
-    const bool anew =
-        unique_ || change.id != wish.id || dollar_named(*now) || dollar_named(*wish.wanted);
+    const bool anew = is_made_anew(wish, *now);
     if (removing_ && !anew) return std::nullopt;
     if (!anew) change.wanted = wish.wanted;
     return change;
@@ -150,7 +170,9 @@ class Batch {
   Way& way_;
   std::uint32_t number_;
   const Task& task_;
-  bool removing_, fresh_, unique_;
+  bool removing_;
+  Look look_;
+  bool unique_;
   bool halfway_ = false;  // something was removed that the next round inserts
   LaterVersions later_;
   std::vector<Wish> wishes_;
@@ -165,9 +187,9 @@ bool makes_room(const Task& task) {
          (task.difference.removed > 0 || task.split || has_unique_index(*task.wanted));
 }
 
-Status by_entries(Way& way, std::uint32_t number, bool removing) {
+Status by_entries(Way& way, std::uint32_t number, bool removing, Look look) {
   EntryReader entries(way.vault, way.index, number);
-  Batch batch(way, number, removing, false);
+  Batch batch(way, number, removing, look);
   while (true) {
     TRY_LET(auto entry, entries.next());
     if (!entry) return batch.flush();
@@ -176,11 +198,17 @@ Status by_entries(Way& way, std::uint32_t number, bool removing) {
   }
 }
 
+Look first_look(const Way& way, const Task& task, bool cleared) {
+  if (way.resumed) return Look::live;  // an earlier process may have got anywhere
+  if (task.how != How::change) return Look::empty;
+  return cleared ? Look::cleared : Look::salvaged;
+}
+
 Status by_goal(Way& way, std::uint32_t number) {
   const auto& ns = way.index.tasks[number].wanted->ns;
   TRY_LET(const auto there, way.database.count(ns));
   TRY_LET(auto documents, way.goal.documents(ns));
-  Batch batch(way, number, false, there == 0);
+  Batch batch(way, number, false, there == 0 ? Look::empty : Look::live);
   while (true) {
     TRY_LET(auto document, documents->next());
     if (!document) return batch.flush();
@@ -247,8 +275,9 @@ Status bring_documents(Way& way) {
     else if (task.from_goal)
       TRY(by_goal(way, number));
     else {
-      if (makes_room(task)) TRY(by_entries(way, number, true));
-      TRY(by_entries(way, number, false));
+      const bool room = makes_room(task);
+      if (room) TRY(by_entries(way, number, true, first_look(way, task, false)));
+      TRY(by_entries(way, number, false, first_look(way, task, room)));
     }
   }
   return {};

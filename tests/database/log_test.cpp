@@ -74,6 +74,30 @@ TEST_F(ChangeLog, ASecondReadingDoesNotRepeatTheFirst) {
   EXPECT_EQ(seen.entries[0].ids, std::vector<Bson>{bson(R"({"_id": 2})")});
 }
 
+TEST_F(ChangeLog, CatchingUpIsAMarkerAndAReadingInOne) {
+  const Position a = mark();
+  (void)touched(a, mark());
+  const auto begin = database_->catch_up(mark(), {});
+  ASSERT_OK(begin);
+  insert(R"({"_id": 1})");
+  const auto first = database_->catch_up(begin->to, {});
+  ASSERT_OK(first);
+  EXPECT_EQ(first->touched.restart, "");
+  ASSERT_EQ(first->touched.entries.size(), 1U);
+  EXPECT_EQ(first->touched.entries[0].ids, std::vector<Bson>{bson(R"({"_id": 1})")});
+  EXPECT_LT(begin->to, first->to);
+  insert(R"({"_id": 2})");
+  const auto second = database_->catch_up(first->to, {});
+  ASSERT_OK(second);
+  ASSERT_EQ(second->touched.entries.size(), 1U);
+  EXPECT_EQ(second->touched.entries[0].ids, std::vector<Bson>{bson(R"({"_id": 2})")});
+  Position other = second->to;
+  other.term += 7;
+  const auto lost = database_->catch_up(other, {});
+  ASSERT_OK(lost);
+  EXPECT_NE(lost->touched.restart, "");
+}
+
 TEST_F(ChangeLog, AnotherDatabasesWritesAreNotOurs) {
   const Position a = mark();
   (void)touched(a, mark());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Markers and the change log of a replica set, local.oplog.rs.
+#include <deque>
 #include <thread>
 
 #include "database/log_reading.hpp"
@@ -26,7 +27,7 @@ std::string escaped(std::string_view name) {
 
 // Always admits every command, every unknown kind of entry, our databases and the markers.
 Document log_filter(const std::vector<std::string>& databases, const Position& from,
-                    const Position& to) {
+                    std::uint64_t newest) {
   std::string pattern = "^(" + escaped(own_database);
   for (const auto& name : databases) pattern += "|" + escaped(name);
   pattern += ")\\.";
@@ -40,7 +41,7 @@ Document log_filter(const std::vector<std::string>& databases, const Position& f
   const Document exact = std::move(Document().stamp("ts", from.timestamp));
   const std::uint64_t begin = from.timestamp > overlap ? from.timestamp - overlap : 0;
   Document filter;
-  filter.doc("ts", Document().stamp("$gte", begin).stamp("$lte", to.timestamp));
+  filter.doc("ts", Document().stamp("$gte", begin).stamp("$lte", newest));
   filter.array("$or", {kinds.bytes(), namespaces.bytes(), exact.bytes()});
   return filter;
 }
@@ -117,6 +118,29 @@ Status Mongodb::barrier() {
   return {};
 }
 
+Result<std::vector<Position>> Mongodb::find_markers(const Lease& lease,
+                                                    const std::vector<Bson>& markers,
+                                                    std::uint64_t before) {
+  Document filter;
+  filter.doc("ts", Document().stamp("$gte", before)).text("op", "i");
+  filter.text("ns", marker_namespace.text()).doc("o._id", Document().values("$in", markers));
+  const auto deadline = std::chrono::steady_clock::now() + config_.limit;
+  for (;;) {
+    std::vector<Position> found;
+    const auto take = [&](std::string_view entry) -> Status {
+      found.push_back(position_of(entry));
+      return {};
+    };
+    TRY(read_log(lease, filter, 0, take, {}));
+    if (found.size() >= markers.size()) return found;
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(Fault::refused,
+                  "a marker written with a majority does not appear in the change "
+                  "log; is the log readable and the majority moving?");
+    std::this_thread::sleep_for(between_looks);
+  }
+}
+
 Result<Position> Mongodb::mark() {
   TRY_LET(const Facts facts, this->facts());
   if (facts.replica_set.empty())
@@ -124,26 +148,20 @@ Result<Position> Mongodb::mark() {
   const Lease lease(*pool_);
   const std::uint64_t before = pool_->seen();
   TRY_LET(const Bson marker, write_marker(lease, true));
-  Document filter;
-  filter.doc("ts", Document().stamp("$gte", before)).text("op", "i");
-  filter.text("ns", marker_namespace.text()).first_value("o._id", marker);
-  std::optional<Position> found;
-  const auto take = [&](std::string_view entry) -> Status {
-    found = position_of(entry);
-    return {};
-  };
-  const auto deadline = std::chrono::steady_clock::now() + config_.limit;
-  while (!found) {
-    TRY(read_log(lease, filter, 1, take, {}));
-    if (found) break;
-    if (std::chrono::steady_clock::now() > deadline)
-      return fail(Fault::refused,
-                  "a marker written with a majority does not appear in the change "
-                  "log; is the log readable and the majority moving?");
-    std::this_thread::sleep_for(between_looks);
-  }
+  TRY_LET(const auto found, find_markers(lease, {marker}, before));
   remove_marker(lease, marker);
-  return *found;
+  return found.front();
+}
+
+Result<bool> Mongodb::log_shows_writes() {
+  const Lease lease(*pool_);
+  const std::uint64_t before = pool_->seen();
+  TRY_LET(const Bson first, write_marker(lease, true));
+  TRY_LET(const Bson second, write_marker(lease, true));
+  TRY_LET(const auto found, find_markers(lease, {first, second}, before));
+  remove_marker(lease, first);
+  remove_marker(lease, second);
+  return found.size() == 2 && found[0] < found[1];
 }
 
 Result<Touched> Mongodb::touched(const Position& from, const Position& to, std::stop_token stop) {
@@ -151,19 +169,43 @@ Result<Touched> Mongodb::touched(const Position& from, const Position& to, std::
   if (facts.replica_set.empty())
     return fail(Fault::refused, "a standalone server has no change log to read from");
   const Lease lease(*pool_);
-  const Document filter = log_filter(config_.names, from, to);
+  const auto is_end = [&](const Position& at, std::string_view) { return at == to; };
+  TRY_LET(auto read, read_until(lease, from, to.timestamp, is_end, stop));
+  return std::move(read.touched);
+}
+
+Result<Database::CaughtUp> Mongodb::catch_up(const Position& from, std::stop_token stop) {
+  TRY_LET(const Facts facts, this->facts());
+  if (facts.replica_set.empty())
+    return fail(Fault::refused, "a standalone server has no change log to read from");
+  const Lease lease(*pool_);
+  TRY_LET(const Bson marker, write_marker(lease, true));
+  const auto is_end = [&](const Position&, std::string_view entry) {
+    return text_at(entry, "op") == "i" && text_at(entry, "ns") == marker_namespace.text() &&
+           doc_at(entry, "o") == std::string_view(marker);
+  };
+  // The write's answer has told a time that is not before the marker's.
+  TRY_LET(auto read, read_until(lease, from, pool_->seen(), is_end, stop));
+  remove_marker(lease, marker);
+  return read;
+}
+
+Result<Database::CaughtUp> Mongodb::read_until(const Lease& lease, const Position& from,
+                                               std::uint64_t newest, const IsEnd& is_end,
+                                               std::stop_token stop) {
   const auto deadline = std::chrono::steady_clock::now() + config_.limit;
   for (;;) {
-    TRY_LET(auto window, read_window(lease, filter, from, to, stop));
-    if (!window.begins_at_from)
-      return Touched{{},
-                     0,
-                     "the change log does not hold the position of the point before: it no "
-                     "longer reaches back, or the history is another one"};
-    if (window.reaches_to) {
+    TRY_LET(auto window, read_window(lease, from, newest, is_end, stop));
+    if (window.end && !window.begins_at_from) {
+      window.touched = {};
+      window.touched.restart =
+          "the change log does not hold the position of the point before: it no "
+          "longer reaches back, or the history is another one";
+    }
+    if (window.end) {
       const std::lock_guard lock(tail_lock_);
       tail_ = std::move(window.tail);
-      return std::move(window.touched);
+      return CaughtUp{*window.end, std::move(window.touched)};
     }
     if (std::chrono::steady_clock::now() > deadline)
       return fail(Fault::timeout, "the change log did not show the newest marker in time");
@@ -171,8 +213,8 @@ Result<Touched> Mongodb::touched(const Position& from, const Position& to, std::
   }
 }
 
-Result<Mongodb::Window> Mongodb::read_window(const Lease& lease, const Document& filter,
-                                             const Position& from, const Position& to,
+Result<Mongodb::Window> Mongodb::read_window(const Lease& lease, const Position& from,
+                                             std::uint64_t newest, const IsEnd& is_end,
                                              std::stop_token stop) {
   Tail before;
   {
@@ -183,17 +225,20 @@ Result<Mongodb::Window> Mongodb::read_window(const Lease& lease, const Document&
   LogReading reading(config_.names, [&](const Position& at) { return entry_at(second, at); });
   reading.commands_count_from(from.timestamp);
   Window out;
-  out.tail.end = to;
+  std::deque<std::pair<std::uint64_t, std::size_t>> last;  // the entries of the last moment
   const auto take = [&](std::string_view entry) -> Status {
     const Position at = position_of(entry);
     out.begins_at_from = out.begins_at_from || at == from;
-    out.reaches_to = out.reaches_to || at == to;
+    if (is_end(at, entry)) out.end = at;
     const std::size_t digest = std::hash<std::string_view>()(entry);
-    if (at.timestamp + overlap >= to.timestamp) out.tail.seen.insert(digest);
+    last.emplace_back(at.timestamp, digest);
+    while (last.front().first + overlap < at.timestamp) last.pop_front();
     if (at.timestamp <= from.timestamp && before.seen.contains(digest)) return {};
     return reading.add(entry);
   };
-  TRY(read_log(lease, filter, 0, take, stop));
+  TRY(read_log(lease, log_filter(config_.names, from, newest), 0, take, stop));
+  if (out.end) out.tail.end = *out.end;
+  for (const auto& [timestamp, digest] : last) out.tail.seen.insert(digest);
   out.touched = reading.take();
   return out;
 }

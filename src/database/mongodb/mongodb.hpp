@@ -29,6 +29,7 @@ class Mongodb final : public Database {
   Result<std::uint64_t> count(const Namespace& ns) override;
   Result<Position> mark() override;
   Result<Touched> touched(const Position& from, const Position& to, std::stop_token stop) override;
+  Result<CaughtUp> catch_up(const Position& from, std::stop_token stop) override;
   Result<std::unique_ptr<Snapshot>> snapshot() override;
   Result<std::vector<NotInserted>> insert(const Namespace& ns,
                                           const std::vector<Bson>& documents) override;
@@ -45,6 +46,7 @@ class Mongodb final : public Database {
                                  std::uint64_t limit) override;
 
  private:
+  friend class Prover;
   // What the server said of itself, asked once. refused: a mongos. unreachable: not a primary.
   Result<Facts> facts();
   // {writeConcern: {w: majority, wtimeout: ...}} for a command.
@@ -52,6 +54,7 @@ class Mongodb final : public Database {
   Result<std::vector<Collection>> collections_of(const Lease& lease, const std::string& database);
   struct Sent;  // the driver's answer to an insert
   Sent send(const Lease& lease, const Namespace& ns, const void* list, std::size_t count, bool log);
+  Result<Proofs> prove_all(const Facts& facts);
   Status drop_equal(const Namespace& ns, const std::vector<Bson>& documents,
                     std::vector<NotInserted>& refused);
 
@@ -64,6 +67,10 @@ class Mongodb final : public Database {
   Result<Settled> settle(const Namespace& ns, const std::vector<Change>& changes);
   Result<Bson> write_marker(const Lease& lease, bool log);
   void remove_marker(const Lease& lease, const Bson& id);
+  // Where these markers stand in the log, in its order; `before`: seen() before they were written.
+  Result<std::vector<Position>> find_markers(const Lease& lease, const std::vector<Bson>& markers,
+                                             std::uint64_t before);
+  Result<bool> log_shows_writes();
   // The entries of the last moment before `end`, as digests: they are shown again to the next
   // reading.
   struct Tail {
@@ -71,18 +78,24 @@ class Mongodb final : public Database {
     std::unordered_set<std::size_t> seen;
   };
   struct Window {
-    bool begins_at_from = false, reaches_to = false;
+    bool begins_at_from = false;
+    std::optional<Position> end;
     Touched touched;
     Tail tail;
   };
-  Result<Window> read_window(const Lease& lease, const Document& filter, const Position& from,
-                             const Position& to, std::stop_token stop);
+  using IsEnd = std::function<bool(const Position& at, std::string_view entry)>;
+  // Reads from `from` until the end shows; `newest`: of what is read.
+  Result<Window> read_window(const Lease& lease, const Position& from, std::uint64_t newest,
+                             const IsEnd& is_end, std::stop_token stop);
+  Result<CaughtUp> read_until(const Lease& lease, const Position& from, std::uint64_t newest,
+                              const IsEnd& is_end, std::stop_token stop);
 
   MongoConfig config_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<Pool> patient_;  // for what takes as long as it takes: index builds
   std::mutex facts_lock_;
   std::optional<Facts> facts_;
+  std::optional<std::pair<Facts, Proofs>> proved_;  // all of them held on this server
   std::mutex tail_lock_;
   Tail tail_;
   std::atomic<bool> knows_empty_stamps_ = true;  // the server knows bypassEmptyTsReplacement

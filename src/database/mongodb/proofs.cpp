@@ -140,11 +140,7 @@ class Prover {
     return seen == std::vector<Bson>{old, old} && live == std::vector<Bson>{later, extra};
   }
 
-  Result<bool> log_shows_writes() {
-    TRY_LET(const Position first, database_.mark());
-    TRY_LET(const Position second, database_.mark());
-    return first < second;
-  }
+  Result<bool> log_shows_writes() { return database_.log_shows_writes(); }
 
  private:
   Namespace own(const char* part) const { return {own_database, "proof_" + name_ + "_" + part}; }
@@ -175,6 +171,17 @@ class Prover {
 
 Result<Proofs> Mongodb::prove() {
   TRY_LET(const Facts facts, this->facts());
+  {
+    const std::lock_guard lock(facts_lock_);
+    if (proved_ && proved_->first == facts) return proved_->second;
+  }
+  TRY_LET(Proofs proofs, prove_all(facts));
+  const std::lock_guard lock(facts_lock_);
+  if (proofs.missing.empty()) proved_ = {facts, proofs};
+  return proofs;
+}
+
+Result<Proofs> Mongodb::prove_all(const Facts& facts) {
   Proofs out;
   Prover prover(*this);
   const auto record = [&](bool& proved, Result<bool> result, const std::string& what,
