@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the benchmarks of data share: a real server with an empty vault beside it, documents of a
+// shop, plain writes of the driver as a floor, and how a figure is shown.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "tests/support/mongo_server.hpp"
+#include "vault/backup.hpp"
+#include "vault/rewind.hpp"
+
+namespace belay::bench {
+
+using belay::testing::MongoServer;
+using database::Bson;
+
+// Ends the program with the reason: a benchmark that cannot run has no figure.
+void must(const Status& status);
+template <class T>
+T must(Result<T> result) {
+  if (!result) must(Status(std::move(result).error()));
+  return std::move(result).value();
+}
+
+struct DataStage {
+  DataStage();
+  std::unique_ptr<database::Database> connect() const;
+  vault::Point take(const std::string& name);
+  vault::RewindReport rewind(const vault::Point& to, const std::string& name);
+
+  SystemClock clock;
+  SystemRandom random;
+  ScratchFolder folder;
+  std::unique_ptr<MongoServer> server;
+  std::unique_ptr<storage::Storage> store;
+  std::unique_ptr<vault::Vault> vault;
+  std::unique_ptr<database::Database> database;  // "shop"
+};
+
+// About 265 bytes, two indexed members; the same for the same number.
+Bson order(std::int32_t number);
+// `count` of them in shop.orders, with two indexes.
+void load_orders(DataStage& stage, std::int32_t count);
+std::vector<Bson> read_all(database::Database& database, const database::Namespace& ns);
+// The same documents put there by the driver alone: replaced by `_id`, 500 at a time.
+void plainly_replace(const MongoServer& server, const database::Namespace& ns,
+                     const std::vector<Bson>& documents);
+
+double seconds_of(const std::function<void()>& work);
+// Peak memory of this process since forget_peak(), in MiB.
+void forget_peak();
+double peak_mib();
+
+// "what   0.42 s  (floor 0.21 s, ratio 2.0)  goal: at most 2.00 s  PASS"; false when missed.
+struct Figure {
+  std::string what;
+  double measured = 0;
+  std::string unit = "s";
+  double goal = 0;     // at most
+  std::string beside;  // floor or rival of the same run
+};
+bool show(const Figure& figure);
+
+}  // namespace belay::bench
