@@ -50,6 +50,13 @@ class FileClaims final : public engine::Claims {
 
 }  // namespace
 
+void Machine::hide(std::weak_ptr<const Secrets> secrets) {
+  children_.hide([secrets = std::move(secrets)] {
+    const auto held = secrets.lock();
+    return held ? held->masker() : Masker();
+  });
+}
+
 std::unique_ptr<engine::Claims> make_claims(const Path& folder) {
   return std::make_unique<FileClaims>(folder);
 }

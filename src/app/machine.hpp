@@ -3,6 +3,8 @@
 #pragma once
 
 #include "app/project.hpp"
+#include "app/secrets.hpp"
+#include "base/masked_children.hpp"
 #include "base/world.hpp"
 #include "engine/runner.hpp"
 #include "journal/journal.hpp"
@@ -12,14 +14,16 @@ namespace belay::app {
 class Machine {
  public:
   explicit Machine(const Path& children_folder)
-      : children_(make_children(children_folder)), world_{clock_, random_, executor_, *children_} {}
+      : children_(make_children(children_folder)), world_{clock_, random_, executor_, children_} {}
   World& world() { return world_; }
+  // What is resolved there is masked in the words of children, as long as it is held.
+  void hide(std::weak_ptr<const Secrets> secrets);
 
  private:
   SystemClock clock_;
   SystemRandom random_;
   ThreadExecutor executor_;
-  std::unique_ptr<Children> children_;
+  MaskedChildren children_;
   World world_;
 };
 

@@ -111,4 +111,9 @@ std::string Secrets::mask(std::string_view text) const {
   return masker_.mask(text);
 }
 
+Masker Secrets::masker() const {
+  std::lock_guard guard(mutex_);
+  return masker_;
+}
+
 }  // namespace belay::app

@@ -26,6 +26,7 @@ class Secrets {
 
   // Hides what was resolved so far. Safe from many threads.
   std::string mask(std::string_view text) const;
+  Masker masker() const;  // with what was resolved so far
 
  private:
   Result<std::string> look_up(const std::string& name);

@@ -86,6 +86,7 @@ class SupervisedChildren final : public Children {
                            std::stop_token stop) override;
   Status end(const std::string& key, Millis grace) override;
   Result<std::string> output(const std::string& key) override;
+  Status keep(const std::string& key, std::string_view output) override;
   Status forget(const std::string& key) override;
 
  private:
@@ -345,6 +346,14 @@ Status SupervisedChildren::end(const std::string& key, Millis grace) {
 Result<std::string> SupervisedChildren::output(const std::string& key) {
   TRY(check_key(key));
   return read_file(place_of(key) / "output", output_limit);
+}
+
+Status SupervisedChildren::keep(const std::string& key, std::string_view output) {
+  TRY_LET(const ChildStatus status, look(key));
+  if (status.state != ChildState::ended) {
+    return fail(Fault::busy, fmt::format("\"{}\" has not ended", key));
+  }
+  return write_file(place_of(key) / "output", output, 0600);
 }
 
 Status SupervisedChildren::forget(const std::string& key) {

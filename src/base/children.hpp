@@ -55,6 +55,8 @@ class Children {
   virtual Status end(const std::string& key, Millis grace) = 0;
   // The whole output so far.
   virtual Result<std::string> output(const std::string& key) = 0;
+  // Keeps this in the place of what an ended child wrote. Fine twice.
+  virtual Status keep(const std::string& key, std::string_view output) = 0;
   // Removes the record; ended or unknown children only.
   virtual Status forget(const std::string& key) = 0;
 };

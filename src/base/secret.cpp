@@ -150,6 +150,7 @@ std::string MaskedStream::finish() {
 // Every form that begins before `cut` is here whole. What is covered by a form that reaches beyond
 // the cut is said once; `covered_` remembers how far it reaches.
 std::string MaskedStream::release(std::size_t cut) {
+  if (cut == 0) return {};
   std::vector<Stretch> hidden = stretches(masker_.forms_, held_);
   if (covered_ > 0) hidden.insert(hidden.begin(), Stretch{0, covered_});
   std::string out;

@@ -43,6 +43,7 @@ std::string drive(const Session& session, app::Desk& desk, const std::string& ru
            "resume " +
            run;
   auto secrets = (*works)->secrets;
+  desk.machine->hide(secrets);
   Screen screen(session, desk.project.places,
                 [secrets](std::string_view text) { return secrets->mask(text); });
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);

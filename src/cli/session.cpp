@@ -230,6 +230,7 @@ void take_back_other(const Session& session, app::Desk& desk, const std::string&
   if (!loaded) return static_cast<void>(tell(loaded.error()));
   auto works = app::wire_run(desk, loaded->plan);
   if (!works) return static_cast<void>(tell(std::move(works).error().in("run " + run)));
+  desk.machine->hide((*works)->secrets);
   Screen screen(session, desk.project.places, [secrets = (*works)->secrets](std::string_view text) {
     return secrets->mask(text);
   });
@@ -300,6 +301,7 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
   if (!works) return tell(works.error());
   tell_of_fresh_key(session, (*works)->fresh_vault_key);
   auto secrets = (*works)->secrets;
+  desk.machine->hide(secrets);
   Screen screen(session, desk.project.places,
                 [secrets](std::string_view text) { return secrets->mask(text); });
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);

@@ -121,5 +121,15 @@ TEST(MaskedStream, TextWithoutSecretsComesAtOnce) {
   EXPECT_EQ(stream.feed("hello"), "hello");
 }
 
+TEST(MaskedStream, AnEmptyChunkForgetsNothing) {
+  Masker masker;
+  masker.add(Secret("correct horse"));
+  MaskedStream stream(masker);
+  std::string shown = stream.feed("it is correct horse\nand more\n");
+  shown += stream.feed("");
+  shown += stream.finish();
+  EXPECT_EQ(shown, "it is ***\nand more\n");
+}
+
 }  // namespace
 }  // namespace belay

@@ -72,6 +72,9 @@ class DyingChildren final : public Children {
   }
   Status end(const std::string& key, Millis grace) override { return to_.end(key, grace); }
   Result<std::string> output(const std::string& key) override { return to_.output(key); }
+  Status keep(const std::string& key, std::string_view output) override {
+    return to_.keep(key, output);
+  }
   Status forget(const std::string& key) override { return to_.forget(key); }
 
  private:

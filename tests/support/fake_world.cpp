@@ -198,6 +198,14 @@ Result<std::string> FakeChildren::output(const std::string& key) {
   return child->second.output;
 }
 
+Status FakeChildren::keep(const std::string& key, std::string_view output) {
+  const std::lock_guard lock(mutex_);
+  const auto child = children_.find(key);
+  if (child == children_.end()) return fail(Fault::missing, "no child \"" + key + "\"");
+  child->second.output = output;
+  return {};
+}
+
 Status FakeChildren::forget(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto child = children_.find(key);

@@ -92,6 +92,7 @@ class FakeChildren final : public Children {
                            std::stop_token stop) override;
   Status end(const std::string& key, Millis grace) override;
   Result<std::string> output(const std::string& key) override;
+  Status keep(const std::string& key, std::string_view output) override;
   Status forget(const std::string& key) override;
 
  private:
