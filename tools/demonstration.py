@@ -104,15 +104,20 @@ class Followed:
 class Demonstration:
     def __init__(self, belay, keep):
         self.stage = stages.Stage(belay, keep)
+        self.followed, self.figures = [], {}
+
+    def follow(self, *arguments):
+        self.followed.append(Followed(self.stage, arguments))
+        return self.followed[-1]
 
     def deploy(self, number, expected, first=lambda: None):
         message = self.stage.commit_release(number)
         first()
         heading(f"release {number}: {message}")
         say(f"    {STORY[number]}")
-        followed = Followed(self.stage, ["deploy", "--env", "production", "--ref", "main", "--yes"])
+        followed = self.follow("deploy", "--env", "production", "--ref", "main", "--yes")
         if followed.code == 4 and followed.asked:
-            followed = Followed(self.stage, ["resume", followed.run])
+            followed = self.follow("resume", followed.run)
         if followed.code != expected:
             raise stages.Trouble(f"release {number}: exit {followed.code}, expected {expected}")
         return followed
@@ -195,6 +200,11 @@ class Demonstration:
         failures = [line["at"] / 1000 for line in self.stage.ledger_lines() if line["kind"] == "failed"]
         after = sum(1 for at in failures if noticed and at > noticed)
         reverted = re.search(r"([\d,]+) reverted", bad.text())
+        reverted = int(reverted.group(1).replace(",", "")) if reverted else 0
+        lost = acknowledged - kept - saved
+        self.figures = {**statistics, "damaged": watcher.changed, "reverted": reverted, "acknowledged": acknowledged,
+                        "kept": kept, "saved": saved, "lost": lost, "failed_after_notice": after,
+                        "noticed": noticed and switched and noticed - switched, "back": back and noticed and back - noticed}
         def row(name, text):
             say(f"  {name:<12}{text}")
         row("customers", f"{statistics['served']:,} requests served, longest answer "
@@ -206,9 +216,9 @@ class Demonstration:
         if noticed and back:
             row("back", f"{back - noticed:.1f} s after that: code and data")
         row("documents", f"{watcher.changed:,} damaged by the migration, "
-                         f"{reverted.group(1) if reverted else '?'} reverted, {saved:,} customers' orders saved aside")
+                         f"{reverted:,} reverted, {saved:,} customers' orders saved aside")
         row("ledger", f"{acknowledged:,} orders acknowledged: {kept:,} in the database, {saved:,} in the salvage, "
-                      f"{acknowledged - kept - saved:,} lost")
+                      f"{lost:,} lost")
         undo = re.search(r"belay rollback --undo \S+", bad.text())
         row("undo", undo.group(0) if undo else "(not told)")
         say()

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "build/tools"
@@ -46,6 +47,9 @@ def listens(port):
 
 
 class Stage:
+    DATABASE = "shop"
+    DURABLE = ()         # more words for the database server
+
     def __init__(self, belay, keep=False):
         self.belay_program = str(Path(belay).resolve())
         self.keep = keep
@@ -56,6 +60,7 @@ class Stage:
         self.database_port = free_port()
         self.api_port, self.site_port = free_port(), free_port()
         self.passwords = {name: os.urandom(12).hex() for name in ("admin", "shop_app", "shop_migrator")}
+        self.check_password = os.urandom(12).hex()
 
     # --- processes ----------------------------------------------------------------------------
 
@@ -105,6 +110,8 @@ class Stage:
         return found
 
     def close(self):
+        if hasattr(self, "client"):
+            self.client.close()
         for child in reversed(self.children):
             if not (self.keep and child is getattr(self, "server", None)):
                 self.finish(child)
@@ -126,39 +133,45 @@ class Stage:
     # --- the database -------------------------------------------------------------------------
 
     def uri(self, user):
-        return (f"mongodb://{user}:{self.passwords[user]}@127.0.0.1:{self.database_port}/shop"
+        return (f"mongodb://{user}:{quote(self.passwords[user], safe='')}@127.0.0.1:{self.database_port}/{self.DATABASE}"
                 "?authSource=admin&replicaSet=secantus")
 
-    def start_database(self):
-        import pymongo   # of build/tools/venv
+    def serve_database(self, *more):
         program = TOOLS / "venv/bin/secantusd-py"
         if not program.exists():
             raise Trouble(f"the database server is missing ({program}); tools/setup installs it")
-        arguments = [program, "--host", "127.0.0.1", "--port", self.database_port,
-                     "--storage-path", self.folder / "database", "--log-level", "WARNING"]
-        # Its users are made before it asks for passwords.
-        first = self.start("database", arguments)
+        self.server = self.start("database", [program, "--host", "127.0.0.1", "--port", self.database_port,
+                                              "--storage-path", self.folder / "database", "--log-level", "WARNING",
+                                              *self.DURABLE, *more])
         wait_until(lambda: listens(self.database_port), 20, "the database server starts")
+
+    def start_database(self):
+        import pymongo   # of build/tools/venv
+        self.serve_database()      # its users are made before it asks for passwords
         client = pymongo.MongoClient("127.0.0.1", self.database_port, directConnection=True)
         # Belay works as the application's user: it needs its own small database for markers, the
         # change log, and the right to change collections' options when data goes back.
-        app = [{"role": "readWrite", "db": "shop"}, {"role": "dbAdmin", "db": "shop"},
+        app = [{"role": "readWrite", "db": self.DATABASE}, {"role": "dbAdmin", "db": self.DATABASE},
                {"role": "dbOwner", "db": "belay"}, {"role": "read", "db": "local"},
                {"role": "clusterMonitor", "db": "admin"}]
         for name, roles in (("admin", [{"role": "root", "db": "admin"}]), ("shop_app", app),
-                            ("shop_migrator", [{"role": "dbOwner", "db": "shop"}])):
+                            ("shop_migrator", [{"role": "dbOwner", "db": self.DATABASE}])):
             client.admin.command("createUser", name, pwd=self.passwords[name], roles=roles)
         client.close()
-        self.finish(first)
-        self.server = self.start("database", [*arguments, "--auth"])
-        wait_until(lambda: listens(self.database_port), 20, "the database server starts")
+        self.finish(self.server)
+        self.serve_database("--auth")
         self.client = pymongo.MongoClient(self.uri("admin"))
-        self.database = self.client.shop
+        self.database = self.client[self.DATABASE]
 
     # --- the repository and its people ----------------------------------------------------------
 
     def git(self, *arguments):
         return self.run(["git", *arguments]).strip()
+
+    def secrets(self):
+        """What the file named in belay.yaml under `secrets` holds."""
+        return {"MONGODB_URI": self.uri("shop_app"), "MONGODB_MIGRATION_URI": self.uri("shop_migrator"),
+                "CHECK_PASSWORD": self.check_password}
 
     def make_repository(self):
         (self.folder / "gitconfig").write_text("[user]\n  name = Dev\n  email = dev@example.org\n"
@@ -169,8 +182,7 @@ class Stage:
             self.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@laptop", "-f", self.key(name)])
         secrets = self.folder / "secrets"
         secrets.touch(mode=0o600)
-        secrets.write_text(f"MONGODB_URI={self.uri('shop_app')}\nMONGODB_MIGRATION_URI={self.uri('shop_migrator')}\n"
-                           "CHECK_PASSWORD=only-for-checks\n")
+        secrets.write_text("".join(f"{name}={value}\n" for name, value in self.secrets().items()))
         self.git("init", "-q")
 
     def key(self, name):
@@ -219,7 +231,8 @@ class Stage:
         folder = self.folder / "seed"
         shutil.copytree(self.repository / "backend", folder)
         self.run(["npm", "ci", "--omit=dev", "--loglevel=error"], cwd=folder)
-        return self.run(["node", "src/seed.js"], cwd=folder, env={"MONGODB_URI": self.uri("shop_app")}).strip()
+        return self.run(["node", "src/seed.js"], cwd=folder,
+                        env={"MONGODB_URI": self.uri("shop_app"), "CHECK_PASSWORD": self.check_password}).strip()
 
     # --- belay and the customers ------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ try {
   const orders = Array.from({ length: counts.orders }, (_, number) => order(number, items));
   const customers = await Promise.all(Array.from({ length: counts.customers },
     (_, number) => customer(`customer-${pad(number, 2)}`, `password-${pad(number, 2)}`)));
-  customers.push(await customer('check', 'only-for-checks'));
+  customers.push(await customer('check', process.env.CHECK_PASSWORD ?? 'only-for-checks'));
   for (const [collection, documents] of [[shop.items, items], [shop.orders, orders], [shop.customers, customers]]) {
     await collection.deleteMany({});
     for (let at = 0; at < documents.length; at += 1000) await collection.insertMany(documents.slice(at, at + 1000));
