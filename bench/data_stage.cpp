@@ -14,9 +14,9 @@ void must(const Status& status) {
   std::exit(2);
 }
 
-DataStage::DataStage()
+DataStage::DataStage(int log_entries)
     : folder(must(ScratchFolder::make("belay-bench"))),
-      server(must(MongoServer::start())),
+      server(must(MongoServer::start(MongoServer::Mode::replica_set, log_entries))),
       store(storage::make_local(folder.path() / "vault")),
       vault(must(vault::open_vault(*store, Secret(std::string(64, 'a')), clock, random))),
       database(connect()) {}
@@ -24,6 +24,8 @@ DataStage::DataStage()
 std::unique_ptr<database::Database> DataStage::connect() const {
   database::MongoConfig config;
   config.uri = Secret(server->uri("shop"));
+  config.limit =
+      std::chrono::minutes(10);  // the stand-in reads a collection whole before it answers
   return must(database::make_mongodb(std::move(config)));
 }
 
@@ -48,6 +50,15 @@ Bson order(std::int32_t number) {
   for (int i = 0; note.size() < 180; ++i)
     note += fmt::format("{} of item {:x}; ", 1 + (number + i) % 9, number * 40503U + i * 9973U);
   BSON_APPEND_UTF8(&out, "note", note.c_str());
+  Bson bytes(reinterpret_cast<const char*>(bson_get_data(&out)), out.len);
+  bson_destroy(&out);
+  return bytes;
+}
+
+Bson text_document(std::int32_t number, std::string_view text) {
+  bson_t out = BSON_INITIALIZER;
+  BSON_APPEND_INT32(&out, "_id", number);
+  bson_append_utf8(&out, "text", -1, text.data(), static_cast<int>(text.size()));
   Bson bytes(reinterpret_cast<const char*>(bson_get_data(&out)), out.len);
   bson_destroy(&out);
   return bytes;

@@ -25,7 +25,8 @@ T must(Result<T> result) {
 }
 
 struct DataStage {
-  DataStage();
+  // The stand-in reads its whole log for each question, where a mongod seeks: it is kept short.
+  explicit DataStage(int log_entries = 20'000);
   std::unique_ptr<database::Database> connect() const;
   vault::Point take(const std::string& name);
   vault::RewindReport rewind(const vault::Point& to, const std::string& name);
@@ -41,6 +42,7 @@ struct DataStage {
 
 // About 265 bytes, two indexed members; the same for the same number.
 Bson order(std::int32_t number);
+Bson text_document(std::int32_t number, std::string_view text);
 // `count` of them in shop.orders, with two indexes.
 void load_orders(DataStage& stage, std::int32_t count);
 std::vector<Bson> read_all(database::Database& database, const database::Namespace& ns);

@@ -68,6 +68,7 @@ struct Proofs {
   bool exact_bytes = false;           // a document comes back byte for byte
   bool order_agrees = false;          // the server sorts `_id` as compare_ids does
   std::vector<std::string> missing;
+  std::optional<Position> mark = {};  // a marker of the proof, found just now; none: proved earlier
   bool exact_points() const {
     return transaction_isolates && log_shows_writes && exact_bytes && order_agrees;
   }

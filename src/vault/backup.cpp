@@ -17,7 +17,9 @@ Result<Captured> capture(const BackupContext& context, const database::Facts& se
   const bool by_log = !server.replica_set.empty() && proofs.exact_points();
   std::string why;
   for (int reading = 0; reading < readings_limit; ++reading) {
-    TRY_LET(Captured captured, by_log ? capture_exact(context) : capture_single_scan(context));
+    const auto begin = reading == 0 ? proofs.mark : std::nullopt;
+    TRY_LET(Captured captured,
+            by_log ? capture_exact(context, begin) : capture_single_scan(context));
     if (captured.again.empty()) return captured;
     why = std::move(captured.again);
     if (context.progress) context.progress({"reading anew: " + why, 0, 0});

@@ -22,8 +22,12 @@ class ExactReading {
  public:
   explicit ExactReading(const BackupContext& context) : context_(context), budget_(random_) {}
 
-  Result<Captured> run() {
-    TRY_LET(position_, context_.database.mark());
+  Result<Captured> run(const std::optional<Position>& begin) {
+    if (begin) {
+      position_ = *begin;
+    } else {
+      TRY_LET(position_, context_.database.mark());
+    }
     TRY_LET(catalogue_, context_.database.catalogue());
     const auto begun = context_.clock.steady();
     TRY(scan());
@@ -219,8 +223,9 @@ class ExactReading {
 
 }  // namespace
 
-Result<Captured> capture_exact(const BackupContext& context) {
-  return ExactReading(context).run();
+Result<Captured> capture_exact(const BackupContext& context,
+                               const std::optional<database::Position>& begin) {
+  return ExactReading(context).run(begin);
 }
 
 }  // namespace belay::vault

@@ -44,7 +44,9 @@ Result<std::vector<Part>> scan_all(const BackupContext& context,
                                    TouchedBudget& budget);
 
 // Replica set with all proofs: scan, rounds, a last round in a transaction.
-Result<Captured> capture_exact(const BackupContext& context);
+// `begin`: a marker that is in the log; none: one is written.
+Result<Captured> capture_exact(const BackupContext& context,
+                               const std::optional<database::Position>& begin);
 // Without a log: exact when fenced or when provably nobody wrote, else fuzzy.
 Result<Captured> capture_single_scan(const BackupContext& context);
 

@@ -9,7 +9,7 @@ namespace belay::vault {
 
 namespace {
 
-constexpr std::size_t batch_documents = 2000;
+constexpr std::size_t batch_documents = 1000;
 constexpr std::size_t batch_bytes = std::size_t{8} << 20;
 constexpr std::size_t lost_kept = 1000;
 

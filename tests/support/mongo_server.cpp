@@ -99,7 +99,7 @@ Result<std::string> run_json(mongoc_client_t* client, const std::string& databas
 
 }  // namespace
 
-Result<std::unique_ptr<MongoServer>> MongoServer::start(Mode mode) {
+Result<std::unique_ptr<MongoServer>> MongoServer::start(Mode mode, int log_entries) {
   std::unique_ptr<MongoServer> server(new MongoServer);
   const char* wanted = std::getenv("BELAY_MONGOD");
   server->program_ = wanted != nullptr ? fs::path(wanted) : on_path("mongod");
@@ -112,6 +112,7 @@ Result<std::unique_ptr<MongoServer>> MongoServer::start(Mode mode) {
   if (::mkdtemp(name.data()) == nullptr) return fail(Fault::internal, "no scratch folder");
   server->folder_ = name;
   server->mode_ = mode;
+  server->log_entries_ = log_entries;
   Status ready = fail(Fault::unreachable, "never tried");
   for (int attempt = 0; attempt < 3 && !ready; ++attempt) {  // a free port may be taken meanwhile
     server->port_ = free_port();
@@ -130,8 +131,8 @@ Status MongoServer::spawn() {
     argv.insert(argv.end(), {"--bind_ip", "127.0.0.1", "--port", port, "--dbpath", data.string()});
     if (mode_ == Mode::replica_set) argv.insert(argv.end(), {"--replSet", "belay"});
   } else {
-    argv.insert(argv.end(),
-                {"--host", "127.0.0.1", "--port", port, "--storage-path", data.string()});
+    argv.insert(argv.end(), {"--host", "127.0.0.1", "--port", port, "--storage-path", data.string(),
+                             "--oplog-max-entries", std::to_string(log_entries_)});
     if (mode_ == Mode::standalone) argv.emplace_back("--standalone");
   }
   std::vector<char*> words;

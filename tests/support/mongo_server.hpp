@@ -21,7 +21,9 @@ class MongoServer {
   enum class Mode { replica_set, standalone };
   // Ready for writes when it returns. missing: no server is installed, with how to install one.
   // Start it from a thread that lives as long as the server is needed.
-  static Result<std::unique_ptr<MongoServer>> start(Mode mode = Mode::replica_set);
+  // `log_entries`: the stand-in's log is no longer than this; a mongod's is as long as it is.
+  static Result<std::unique_ptr<MongoServer>> start(Mode mode = Mode::replica_set,
+                                                    int log_entries = 100'000);
   ~MongoServer();
   MongoServer(const MongoServer&) = delete;
   MongoServer& operator=(const MongoServer&) = delete;
@@ -55,6 +57,7 @@ class MongoServer {
 
   std::filesystem::path program_, folder_;
   Mode mode_ = Mode::replica_set;
+  int log_entries_ = 0;
   bool mongod_ = false;
   int port_ = 0;
   pid_t pid_ = -1;

@@ -153,15 +153,15 @@ Result<Position> Mongodb::mark() {
   return found.front();
 }
 
-Result<bool> Mongodb::log_shows_writes() {
+Result<std::vector<Position>> Mongodb::mark_twice() {
   const Lease lease(*pool_);
   const std::uint64_t before = pool_->seen();
   TRY_LET(const Bson first, write_marker(lease, true));
   TRY_LET(const Bson second, write_marker(lease, true));
-  TRY_LET(const auto found, find_markers(lease, {first, second}, before));
+  TRY_LET(auto found, find_markers(lease, {first, second}, before));
   remove_marker(lease, first);
   remove_marker(lease, second);
-  return found.size() == 2 && found[0] < found[1];
+  return found;
 }
 
 Result<Touched> Mongodb::touched(const Position& from, const Position& to, std::stop_token stop) {

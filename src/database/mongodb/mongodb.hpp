@@ -70,7 +70,7 @@ class Mongodb final : public Database {
   // Where these markers stand in the log, in its order; `before`: seen() before they were written.
   Result<std::vector<Position>> find_markers(const Lease& lease, const std::vector<Bson>& markers,
                                              std::uint64_t before);
-  Result<bool> log_shows_writes();
+  Result<std::vector<Position>> mark_twice();
   // The entries of the last moment before `end`, as digests: they are shown again to the next
   // reading.
   struct Tail {

@@ -140,7 +140,12 @@ class Prover {
     return seen == std::vector<Bson>{old, old} && live == std::vector<Bson>{later, extra};
   }
 
-  Result<bool> log_shows_writes() { return database_.log_shows_writes(); }
+  Result<bool> log_shows_writes(std::optional<Position>& mark) {
+    TRY_LET(const auto marks, database_.mark_twice());
+    if (marks.size() != 2 || marks[0] >= marks[1]) return false;
+    mark = marks[1];
+    return true;
+  }
 
  private:
   Namespace own(const char* part) const { return {own_database, "proof_" + name_ + "_" + part}; }
@@ -177,7 +182,10 @@ Result<Proofs> Mongodb::prove() {
   }
   TRY_LET(Proofs proofs, prove_all(facts));
   const std::lock_guard lock(facts_lock_);
-  if (proofs.missing.empty()) proved_ = {facts, proofs};
+  if (proofs.missing.empty()) {
+    proved_ = {facts, proofs};
+    proved_->second.mark.reset();
+  }
   return proofs;
 }
 
@@ -204,7 +212,7 @@ Result<Proofs> Mongodb::prove_all(const Facts& facts) {
   }
   record(out.transaction_isolates, prover.transaction_isolates(), "a transaction sees one instant",
          "a restore point is exact only while nobody writes");
-  record(out.log_shows_writes, prover.log_shows_writes(), "the change log shows writes",
+  record(out.log_shows_writes, prover.log_shows_writes(out.mark), "the change log shows writes",
          "what changed is found by reading everything; Belay's user needs read on `local` and "
          "readWrite on `belay`");
   return out;
