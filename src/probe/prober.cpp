@@ -53,7 +53,7 @@ std::string last_line(const std::string& text) {
   for (const auto& one : split(text, '\n')) {
     if (!trim(one).empty()) line = trim(one);
   }
-  if (line.size() > 200) line = line.substr(0, 197) + "...";
+  if (line.size() > 200) line.replace(197, std::string::npos, "...");
   for (char& c : line) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }
