@@ -4,7 +4,9 @@
 //
 //   BELAY_KILL_PROGRAM   the program's path; in any other program this library does nothing
 //   BELAY_KILL_STATE     the state folder; only files in it count
-//   BELAY_KILL_AT        "journal:17:unwritten": where to end it
+//   BELAY_KILL_AT        "journal:17:unwritten": where to end it;
+//   "text:step.intentrun-7.tag.1:written":
+//                        at the first write of the journal that holds these bytes
 //   BELAY_KILL_TRACE     a Unix socket: each place is told there, and waits for a byte in answer
 //
 // Places: each durable write of the journal has three, "unwritten" (before its first byte), "torn"
@@ -31,7 +33,8 @@ enum class File { none, log, other };  // log: the journal's write-ahead log
 
 struct Plan {
   pid_t owner = 0;  // 0: not the program meant; a forked child is not meant either
-  std::string state, kind, when;
+  std::string state, kind, text, when;
+  bool sighted = false;  // the write in progress holds `text`
   long number = 0;
   int trace = -1;
   long writes = 0, acts = 0;
@@ -100,7 +103,8 @@ bool begin() {
   if (!meant) return false;
   if (const auto first = at.find(':'), last = at.rfind(':'); first != std::string::npos) {
     plan.kind = at.substr(0, first);
-    plan.number = std::strtol(at.c_str() + first + 1, nullptr, 10);
+    plan.text = at.substr(first + 1, last - first - 1);
+    plan.number = std::strtol(plan.text.c_str(), nullptr, 10);
     plan.when = at.substr(last + 1);
   }
   if (!trace.empty()) plan.trace = connect_to(trace);
@@ -114,6 +118,11 @@ bool meant() {
   return plan.owner != 0 && plan.owner == ::getpid();
 }
 
+[[noreturn]] void end() {
+  real().kill(plan.owner, SIGKILL);
+  for (;;) ::pause();
+}
+
 void reach(const char* kind, long number, const char* when) {
   if (plan.trace >= 0) {
     char text[100];
@@ -121,10 +130,7 @@ void reach(const char* kind, long number, const char* when) {
     if (::write(plan.trace, text, static_cast<std::size_t>(size)) != size) ::abort();
     if (::read(plan.trace, text, 1) != 1) ::abort();
   }
-  if (plan.number == number && plan.kind == kind && plan.when == when) {
-    real().kill(plan.owner, SIGKILL);
-    ::pause();
-  }
+  if (plan.number == number && plan.kind == kind && plan.when == when) end();
 }
 
 File file_of(int fd) {
@@ -150,9 +156,13 @@ bool is_socket(int fd) {
   return ::fstat(fd, &facts) == 0 && S_ISSOCK(facts.st_mode);
 }
 
-void before_write(int fd) {
+void before_write(int fd, const void* bytes, size_t size) {
   if (!meant() || file_of(fd) != File::log) return;
   const std::lock_guard lock(guard);
+  if (plan.kind == "text" && ::memmem(bytes, size, plan.text.data(), plan.text.size()) != nullptr) {
+    if (plan.when != "written") end();
+    plan.sighted = true;
+  }
   if (++plan.parts == 1) reach("journal", ++plan.writes, "unwritten");
   if (plan.parts == 2) reach("journal", plan.writes, "torn");
 }
@@ -164,6 +174,7 @@ int sync(int fd, int (*really)(int)) {
   const int done = really(fd);
   if (file != File::log) return done;
   const std::lock_guard lock(guard);
+  if (plan.sighted) end();
   if (plan.parts > 0) reach("journal", plan.writes, "written");
   plan.parts = 0;
   return done;
@@ -174,12 +185,12 @@ int sync(int fd, int (*really)(int)) {
 extern "C" {
 
 ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t at) {
-  before_write(fd);
+  before_write(fd, bytes, size);
   return real().pwrite64(fd, bytes, size, at);
 }
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t at) {
-  before_write(fd);
+  before_write(fd, bytes, size);
   return real().pwrite(fd, bytes, size, at);
 }
 

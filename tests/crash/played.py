@@ -50,9 +50,17 @@ class Point:
     at: str          # journal:17:unwritten
     labels: tuple = ()   # of the trace: what this write says, or what is under way
     second: str = ""     # where the process that goes on is killed as well
+    step: str = ""       # the step whose intent or outcome this write is, alone: "outcome back:rewind"
 
     def __str__(self):
         return f"{self.scenario} {self.role} {self.at}{' ' + self.second if self.second else ''} ({', '.join(self.labels)})"
+
+    def place(self, run):
+        """For the library; by what the write says, where that is one step's: counts can shift."""
+        if not self.step:
+            return self.at
+        kind, _, step = self.step.partition(" ")
+        return f"text:step.{kind}run-{run}.{step.replace(':', '.')}.1:{self.at.split(':')[2]}"
 
     def wants(self):
         """Where the kill must fall, as fallen() says it; empty: wherever it falls."""
@@ -127,7 +135,8 @@ class Tracer:
 class Play:
     def __init__(self, stage, library, scenario, kill=None, traced=False):
         self.stage, self.library, self.scenario = stage, library, scenario
-        self.kills = {} if kill is None else {kill.role: kill.at}
+        self.before = stage.newest_run()
+        self.kills = {} if kill is None else {kill.role: kill.place(self.before + 1)}
         if kill is not None and kill.second:
             self.kills["resume"] = kill.second
         self.traced, self.tracers = traced, {}
@@ -222,7 +231,6 @@ class Play:
 
     def play(self):
         self.stage.write_file(self.scenario.asks)
-        self.before = self.stage.newest_run()
         self.orders_before = self.stage.contents()[0]["orders"]
         self.effects_before = self.stage.effects.read_text().splitlines()
         self.stage.customer.go()

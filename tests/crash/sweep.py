@@ -41,6 +41,10 @@ def known_kinds():
 
 # --- the trace ------------------------------------------------------------------------------------
 
+def only_step(said):
+    return len(said) == 1 and said[0]["kind"] in ("step.intent", "step.outcome")
+
+
 def journal_points(scenario, role, heard, events, kinds):
     """Three places for each durable write, with what the write says."""
     begun = [(at.split(":")[1], known) for at, known in heard if at.startswith("journal") and "unwritten" in at]
@@ -48,11 +52,13 @@ def journal_points(scenario, role, heard, events, kinds):
            and (each["kind"] == "run.resumed" or role != "answer" or each["id"] > begun[0][1])]
     for place, (number, known) in enumerate(begun):
         until = begun[place + 1][1] if place + 1 < len(begun) else float("inf")
-        labels = tuple(label_of(each, kinds) for each in own if known < each["id"] <= until)
+        said = [each for each in own if known < each["id"] <= until]
         if role == "deploy" and place + 1 == len(begun):
-            labels = labels[:1]
+            said = said[:1]
+        labels = tuple(label_of(each, kinds) for each in said)
+        step = said[0]["kind"][5:] + " " + said[0]["body"]["step"] if only_step(said) else ""
         for when in ("unwritten", "torn", "written"):
-            yield Point(scenario, role, f"journal:{number}:{when}", labels)
+            yield Point(scenario, role, f"journal:{number}:{when}", labels, step=step)
 
 
 def act_points(scenario, role, heard, events, most):
@@ -171,12 +177,16 @@ def work(options, number, pipe):
 
 # --- the sweep ------------------------------------------------------------------------------------
 
+def places_of(point):
+    """A place is a kind of step or of event, there or on the way back."""
+    return [re.sub(r"^(intent|outcome|during) ", "", label) for label in point.labels]
+
+
 def places(points):
-    """Place -> the points there; a place is a kind of step or of event, there or on the way back."""
     found = collections.defaultdict(list)
     for point in points:
-        for label in point.labels:
-            found[re.sub(r"^(intent|outcome|during) ", "", label)].append(point)
+        for place in places_of(point):
+            found[place].append(point)
     return found
 
 
@@ -203,6 +213,11 @@ def sample(points, chance):
     rows = [[some[turn] for some in chosen if turn < len(some)] for turn in range(3)]
     unique = list(dict.fromkeys(point for row in rows for point in row))
     return unique, len(set(rows[0]))
+
+
+def by_number(points):
+    """All places one after the other: each journal write has its turn, whatever it says this time."""
+    return [replace(each, step="") for each in points]
 
 
 def with_seconds(points, chance):
@@ -238,8 +253,10 @@ class Sweep:
             raise stages.Trouble(f"the trace: {points['problems'][0]}\n{points['evidence']}")
         return points
 
-    def run(self, points, must, until):
-        """The first `must` points in any case; the others as long as there is time."""
+    def run(self, points, must, until, others):
+        """The first `must` points in any case; the others as long as there is time. Where a kill of those
+        did not fall, another point of the same place takes its turn."""
+        self.instead = [each for each in others if each.wants() and each not in set(points)]
         waiting = collections.deque((point, 0) for point in points)
         self.order = {point: place for place, point in enumerate(points)}
         busy, live = {}, {number: 0 for number in range(len(self.workers))}
@@ -260,7 +277,7 @@ class Sweep:
     @staticmethod
     def shifted(point, turn):
         kind, number, when = point.at.split(":")
-        return replace(point, at=f"{kind}:{max(1, int(number) + NEAR[turn])}:{when}")
+        return point if point.step else replace(point, at=f"{kind}:{max(1, int(number) + NEAR[turn])}:{when}")
 
     def next(self, waiting, live, must, until):
         late = time.monotonic() > until
@@ -281,6 +298,8 @@ class Sweep:
         if missed and not answer["problems"] and turn + 1 < len(NEAR) and point.at.startswith("journal"):
             self.moved += 1
             waiting.appendleft((point, turn + 1))
+        elif missed and not answer["problems"] and self.options.sample:
+            self.take_turns(point, waiting)
         answer["missed"] = missed
         answer["asked"] = point
         self.answers.append(answer)
@@ -291,6 +310,15 @@ class Sweep:
             print(f"  WRONG: {problem}", flush=True)
         if answer["evidence"]:
             print("    | " + answer["evidence"].replace("\n", "\n    | "), flush=True)
+
+    def take_turns(self, point, waiting):
+        seen = {place for each in self.answers if not each["missed"] for place in places_of(each["asked"])}
+        for place in set(places_of(point)) - seen:
+            other = next((each for each in self.instead if place in places_of(each)), None)
+            if other is not None:
+                self.instead.remove(other)
+                self.order[other] = self.order[point]
+                waiting.appendleft((other, 0))
 
     def table(self, points):
         print(f"\n{'':<22}{'points':>7}{'kills':>7}{'done':>7}{'rolled back':>13}{'a person':>10}{'wrong':>7}{'s each':>8}")
@@ -304,8 +332,8 @@ class Sweep:
             print(f"{name:<22}{len(some):>7}{sum(each['kills'] for each in some):>7}{endings['done']:>7}"
                   f"{endings['rolled_back']:>13}{endings['stopped']:>10}{sum(bool(e['problems']) for e in some):>7}"
                   f"{sum(e['seconds'] for e in some) / max(1, len(some)):>8.1f}")
-        seen = {each["asked"] for each in self.answers if not each["missed"]}
-        return [place for place, here in places(points).items() if not any(point in seen for point in here)]
+        seen = {place for each in self.answers if not each["missed"] for place in places_of(each["asked"])}
+        return sorted(places(points).keys() - seen)
 
 
 def chosen_points(options, points, chance):
@@ -316,7 +344,7 @@ def chosen_points(options, points, chance):
         some, must = sample(points, chance)
         both = with_seconds(some, chance)
         return both, must
-    some = [each for each in with_seconds(points, chance) if options.only in str(each)]
+    some = [each for each in with_seconds(by_number(points), chance) if options.only in str(each)]
     return some, len(some)
 
 
@@ -335,7 +363,8 @@ def sweep(options):
         writes = sum(1 for each in traced if each.at.startswith("journal") and each.at.endswith(":written"))
         print(f"{len(traced)} places in {len(SCENARIOS) - 1} runs: {writes} journal writes, each before, torn and after; "
               f"the others are within effects. {len(points)} are killed, seed {seed}", flush=True)
-        left = running.run(points, must, began + (options.sample or 1e9))
+        others = chance.sample(traced, len(traced))
+        left = running.run(points, must, began + (options.sample or 1e9), others)
         unseen = running.table(points[:must] if options.sample else points)
         wrong = sum(bool(each["problems"]) for each in running.answers)
         print(f"\n{len(running.answers)} points, {wrong} wrong, {running.moved} looked for nearby, {left} left out, "

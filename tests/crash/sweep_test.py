@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sweep's own judgement: what it chooses, what it misses, what it takes for a difference."""
+import collections
+import contextlib
+import io
 import random
 import unittest
 
@@ -52,6 +55,21 @@ class TheSweep(unittest.TestCase):
         self.assertEqual(before.wants(), {"during migrate"})
         self.assertEqual(after.wants(), {"during migrate"})
         self.assertEqual(Point("bad", "deploy", "journal:1:written", ("run.created",)).wants(), {"after run.created"})
+
+    def test_where_a_kill_did_not_fall_another_point_takes_its_turn(self):
+        class Options:
+            sample, workers, point, verbose = 1, 0, None, False
+        some = points(["outcome announce"], ["outcome announce"], ["outcome tag"])
+        asked, others = some[0], some[3:]
+        running = sweep.Sweep(Options)
+        running.order, running.instead, waiting = {asked: 0}, others, collections.deque()
+        missed = {"point": asked, "ending": "done", "fell": {"after intent tag"}, "problems": [],
+                  "kills": 1, "seconds": 0, "evidence": ""}
+        for turn in range(len(sweep.NEAR)):
+            running.take(dict(missed), asked, turn, waiting)
+        self.assertEqual([point.labels for point, _ in waiting], [("outcome announce",)] + [asked.labels] * 4)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(running.table([asked]), ["announce"])
 
     def test_a_difference_is_told_with_both_sides(self):
         key, one, two = (bson.encode(each) for each in ({"_id": 1}, {"_id": 1, "a": 1}, {"_id": 1, "a": 1.0}))
