@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
+#include "bench/figure.hpp"
 #include "tests/support/mongo_server.hpp"
 #include "vault/backup.hpp"
 #include "vault/rewind.hpp"
@@ -15,14 +16,6 @@ namespace belay::bench {
 
 using belay::testing::MongoServer;
 using database::Bson;
-
-// Ends the program with the reason: a benchmark that cannot run has no figure.
-void must(const Status& status);
-template <class T>
-T must(Result<T> result) {
-  if (!result) must(Status(std::move(result).error()));
-  return std::move(result).value();
-}
 
 struct DataStage {
   // The stand-in reads its whole log for each question, where a mongod seeks: it is kept short.
@@ -49,20 +42,5 @@ std::vector<Bson> read_all(database::Database& database, const database::Namespa
 // The same documents put there by the driver alone: replaced by `_id`, 500 at a time.
 void plainly_replace(const MongoServer& server, const database::Namespace& ns,
                      const std::vector<Bson>& documents);
-
-double seconds_of(const std::function<void()>& work);
-// Peak memory of this process since forget_peak(), in MiB.
-void forget_peak();
-double peak_mib();
-
-// "what   0.42 s  (floor 0.21 s, ratio 2.0)  goal: at most 2.00 s  PASS"; false when missed.
-struct Figure {
-  std::string what;
-  double measured = 0;
-  std::string unit = "s";
-  double goal = 0;     // at most
-  std::string beside;  // floor or rival of the same run
-};
-bool show(const Figure& figure);
 
 }  // namespace belay::bench
