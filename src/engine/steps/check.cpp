@@ -61,6 +61,7 @@ class Watch final : public StepKind {
     const auto release = release_of(context);
     TRY_LET(const auto checks, checks_of(site_, release));
     if (checks.empty()) return Json{{"summary", nothing_checked}};
+    TRY_LET(const auto before, endings(release));
     const auto result =
         probe::watch(*site_.prober, *site_.clock, checks, surroundings(site_, release, false),
                      site_.env().watch, {&context.world.executor, context.stop, facts_of(context)});
@@ -70,6 +71,7 @@ class Watch final : public StepKind {
       return fail(Fault::refused,
                   fmt::format("after {}: {}", for_people(result.since_start), result.message));
     }
+    TRY(none_ended(release, before));
     int samples = 0;
     for (const auto& one : result.checks) samples += one.attempts;
     return Json{{"summary", fmt::format("{}; {} samples of {} checks good",
@@ -77,6 +79,30 @@ class Watch final : public StepKind {
   }
 
  private:
+  // How often each version behind our proxy has ended by itself.
+  Result<std::map<std::string, int>> endings(const std::string& release) const {
+    std::map<std::string, int> found;
+    for (const auto& name : site_.services(release)) {
+      if (!site_.target(name).behind_proxy()) continue;
+      TRY_LET(auto status, site_.target(name).status({name, release}));
+      found[name] = status.restarts;
+    }
+    return found;
+  }
+
+  // The proxy waits for a version that is being started again: its checks may all be good while
+  // customers' requests are cut off.
+  Status none_ended(const std::string& release, const std::map<std::string, int>& before) const {
+    TRY_LET(const auto now, endings(release));
+    for (const auto& [name, count] : now) {
+      const auto then = before.find(name);
+      if (then == before.end() || count <= then->second) continue;
+      return fail(Fault::refused, fmt::format("{} ended by itself {} times while it was watched",
+                                              name, count - then->second));
+    }
+    return {};
+  }
+
   Site& site_;
 };
 
