@@ -148,8 +148,8 @@ std::string salvage_lines(const Loaded& loaded, const std::string& run) {
   return fmt::format(
       "  {} documents reverted, {} taken back, {} brought back; what they were is kept:\n"
       "  look at it:                belay salvage show {}\n"
-      "  put customers' writes back: belay salvage apply {}\n"
-      "  undo this rollback:        belay rollback --undo {}\n",
+      "  put writes back:           belay salvage apply {}\n"
+      "  the data as it was before: belay rollback --undo {}\n",
       with_commas(rewind.value("reverted", std::uint64_t{0})),
       with_commas(rewind.value("removed", std::uint64_t{0})),
       with_commas(rewind.value("brought_back", std::uint64_t{0})), salvage, salvage, run);
@@ -169,7 +169,8 @@ std::string shipped_text(const Loaded& loaded, const std::string& run) {
                                 plan.release.empty() ? "the same release" : plan.release, took);
   out += salvage_lines(loaded, run);
   if (plan.pipeline == "rollback" && plan.facts.value("code", false))
-    out += fmt::format("  to go forward again: belay rollback {}\n", plan.live);
+    out += fmt::format("  to go forward again:       belay rollback {}{}\n", plan.live,
+                       rewind_result(loaded).is_null() ? " --code-only" : "");
   return out;
 }
 
