@@ -167,8 +167,9 @@ std::string body_of(const Record& record) {
 std::string revision_of(const Record& record) {
   Record routes_only;
   routes_only.routes = record.routes;
-  return "belay-" +
-         sha256_hex(global_of("") + body_of(routes_only) + std::string(script)).substr(0, 16);
+  return "belay-" + sha256_hex(to_comment(routes_only) + global_of("") + body_of(routes_only) +
+                               std::string(script))
+                        .substr(0, 16);
 }
 
 std::string configuration_of(const Record& record) {
