@@ -91,7 +91,11 @@ class FakeDatabase final : public database::Database {
 
   template <class Answer>
   Answer act(const std::string& name, const std::function<Answer()>& effect, Answer lied,
-             std::stop_token stop = {});
+             std::stop_token stop = {}) {
+    if (on_call) on_call(name);
+    return plan.act<Answer>(
+        name, stop, [&] { return effect(); }, std::move(lied));
+  }
   Stored& make(const Namespace& ns, const Bson& options);
   void write(const Namespace& ns, const Bson& document);
   bool erase_id(const Namespace& ns, const Bson& id);
