@@ -101,7 +101,8 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
       wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
   const database::MongoConfig config{uri, wanted->names};
   TRY_LET(works.parts->database, database::make_mongodb(config).in("database.uri"));
-  auto hurried = std::make_shared<Hurried>(config);
+  auto hurried = std::make_shared<Hurried>();
+  hurried->config = config;
   works.site.database_within = [hurried](Millis limit) { return hurried->within(limit); };
   const auto& vault = vault_of(spec, environment);
   works.parts->store = storage::make_local(store_of(vault, desk.project.places, folder));

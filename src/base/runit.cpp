@@ -19,7 +19,7 @@ namespace belay {
 
 namespace {
 
-constexpr Millis poll_interval{10};
+constexpr Millis service_poll{10};
 
 // Children that outlive their program would keep its port and its files. The boot's id keeps us
 // from signalling a group that got the number after a reboot. Bounded: a process that nobody reaps
@@ -69,7 +69,7 @@ struct StatusFile {
   std::int64_t since_millis = 0;  // Unix time
 };
 
-StatusFile read_status(const Path& folder) {
+StatusFile service_status(const Path& folder) {
   StatusFile status;
   auto text = read_file(folder / "supervise/status", 4096);
   if (!text || text->size() < 20) return status;
@@ -203,7 +203,7 @@ bool Supervised::wait_until(Millis limit, const std::function<bool()>& condition
   const Millis end = clock_.steady() + limit;
   while (!condition()) {
     if (clock_.steady() >= end) return false;
-    clock_.sleep(poll_interval, {});
+    clock_.sleep(service_poll, {});
   }
   return true;
 }
@@ -255,7 +255,7 @@ Status Supervised::end_supervisor() const {
   const auto gone = [&] { return !has_supervisor(); };
   if (wait_until(std::chrono::seconds(5), gone)) return {};
   // Somebody who left the group keeps the logger's pipe open, and with it runsv.
-  const pid_t logger = read_status(folder_ / "log").pid;
+  const pid_t logger = service_status(folder_ / "log").pid;
   if (const pid_t supervisor = supervisor_of(folder_); supervisor > 1) {
     ::kill(supervisor, SIGKILL);
     if (logger > 1) ::kill(logger, SIGKILL);
@@ -276,7 +276,7 @@ Status Supervised::stop(Millis grace) {
   }
   TRY(control("d"));
   const auto is_down = [&] {
-    const StatusFile now = read_status(folder_);
+    const StatusFile now = service_status(folder_);
     return now.valid && now.pid == 0;
   };
   const auto kill_group = [&] {
@@ -297,7 +297,7 @@ Status Supervised::stop(Millis grace) {
 Result<Supervision> Supervised::look() const {
   Supervision out;
   out.supervised = has_supervisor();
-  const StatusFile now = read_status(folder_);
+  const StatusFile now = service_status(folder_);
   const std::int64_t wall = clock_.now().time_since_epoch().count();
   if (out.supervised && now.valid) {
     out.up = now.running && now.pid != 0;

@@ -122,7 +122,7 @@ int list(Session& session, const Args& args) {
   return exit_done;
 }
 
-int show(Session& session, const Args& args) {
+int show_point(Session& session, const Args& args) {
   auto store = open_store(session, args);
   if (!store) return tell(store.error());
   auto point = store->vault().load(args.word(1));
@@ -178,7 +178,7 @@ int backup(Session& session, const Args& args) {
   const auto what = args.word(0);
   if (what == "create") return create(session, args);
   if (what == "list" || what.empty()) return list(session, args);
-  if (what == "show" && args.words.size() == 2) return show(session, args);
+  if (what == "show" && args.words.size() == 2) return show_point(session, args);
   if (what == "verify") return verify(session, args);
   if (what == "prune") return prune(session, args);
   return tell(fail(Fault::invalid,

@@ -23,7 +23,7 @@ using Bson = std::string;  // one raw BSON document
 
 struct Namespace {
   std::string database, collection;
-  auto operator<=>(const Namespace&) const = default;
+  auto operator<=>(const Namespace&) const = default;  // NOLINT(modernize-use-nullptr)
   std::string text() const { return database + "." + collection; }
 };
 
@@ -43,7 +43,7 @@ using Catalogue = std::vector<Collection>;  // in order of namespace
 struct Position {
   std::uint64_t timestamp = 0;  // seconds << 32 | ordinal
   std::int64_t term = 0;
-  auto operator<=>(const Position&) const = default;
+  auto operator<=>(const Position&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct Facts {
@@ -77,7 +77,7 @@ struct Proofs {
 // Counters that move with every write: the proof that nobody wrote, on a standalone.
 struct WriteCounters {
   std::int64_t inserted = 0, updated = 0, deleted = 0, ttl_deleted = 0, pid = 0, commands = 0;
-  auto operator<=>(const WriteCounters&) const = default;
+  auto operator<=>(const WriteCounters&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // Ids touched between two markers, or the reason why the reading must start anew.

@@ -69,7 +69,7 @@ bool shows_password(const Template& uri) {
   const auto login = uri.text.substr(scheme + 3, at - scheme - 3);
   const auto colon = login.find(':');
   // "mongodb://${USER}:${PASSWORD}@..." shows none.
-  return colon != std::string::npos && !Template{login.substr(colon)}.names().size();
+  return colon != std::string::npos && Template{login.substr(colon)}.names().empty();
 }
 
 void read_uri(const Field& field, Template& uri) {

@@ -138,7 +138,7 @@ Status still_open(const Ballot& ballot, TimePoint now) {
       return fail(Fault::refused,
                   fmt::format("Refused: run {} was decided already: rejected by {} at {} ({})", run,
                               state.by, belay::to_text(state.decided), state.reason));
-    case GateState::Kind::expired: break;
+    case GateState::Kind::expired:
     case GateState::Kind::waiting: break;
   }
   if (state.kind == GateState::Kind::expired || now > ballot.request.not_after) {

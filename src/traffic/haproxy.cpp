@@ -17,7 +17,7 @@ namespace belay::traffic {
 
 namespace {
 
-constexpr Millis poll_interval{10};
+constexpr Millis drain_poll{10};
 constexpr int enforce_attempts = 4;
 
 std::string backend_name(const std::string& service) {
@@ -231,7 +231,7 @@ Status Haproxy::await_idle(const std::function<Result<int>()>& count, const std:
       return fail(Fault::timeout, fmt::format("{} requests are still in flight at {} after {}",
                                               left, whom, for_people(limit)));
     }
-    if (!clock_.sleep(poll_interval, stop)) return fail(Fault::cancelled, "stopped while waiting");
+    if (!clock_.sleep(drain_poll, stop)) return fail(Fault::cancelled, "stopped while waiting");
   }
 }
 

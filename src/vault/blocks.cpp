@@ -6,15 +6,15 @@
 namespace belay::vault {
 
 namespace {
-constexpr std::string_view prefix = "blocks/";
+constexpr std::string_view blocks_prefix = "blocks/";
 }
 
 std::string block_object(const std::string& name) {
-  return fmt::format("{}{}/{}", prefix, name.substr(0, 2), name);
+  return fmt::format("{}{}/{}", blocks_prefix, name.substr(0, 2), name);
 }
 
 Status Blocks::refresh() {
-  TRY_LET(const auto objects, store_.list(std::string(prefix)));
+  TRY_LET(const auto objects, store_.list(std::string(blocks_prefix)));
   const std::lock_guard lock(mutex_);
   known_.clear();
   for (const auto& object : objects) known_.insert(object.name.substr(object.name.rfind('/') + 1));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vault/keyring.hpp"
+#include "vault/sodium_bytes.hpp"
 
 #include <sodium.h>
 #include <zstd.h>
@@ -20,13 +21,6 @@ constexpr std::size_t nonce_bytes = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 constexpr std::size_t tag_bytes = crypto_aead_xchacha20poly1305_ietf_ABYTES;
 // Level 1: a backup is bound by one core, and BSON's repeated field names compress at any level.
 constexpr int compression_level = 1;
-
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* bytes_of(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
-}
 
 std::string header(SealKind kind) {
   std::string out(magic);

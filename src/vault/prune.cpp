@@ -36,8 +36,11 @@ Result<std::uint64_t> prune_blocks(storage::Storage& store, Clock& clock, Random
   TRY_LET(const LeaseName own, put_lease(store, "prune", clock, random));
   Result<std::uint64_t> freed = std::uint64_t{0};
   auto nobody = alone(store, own, clock.now());
-  if (!nobody) freed = std::move(nobody).error();
-  if (nobody && nobody.value()) freed = sweep(store, clock, own, mark);
+  if (!nobody) {
+    freed = std::move(nobody).error();
+  } else if (nobody.value()) {
+    freed = sweep(store, clock, own, mark);
+  }
   // A lease that cannot be removed runs out; writers wait for it until then.
   static_cast<void>(store.remove(own.object).ok());
   return std::move(freed).in("removing blocks that no restore point uses");

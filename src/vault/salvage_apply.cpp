@@ -15,7 +15,7 @@ using How = Task::How;
 
 constexpr std::size_t most_conflicts = 1000;
 
-struct Wish {
+struct Discarded {
   Bson id;
   std::optional<Bson> live, wanted;  // to be put back; what the rewind left there
 };
@@ -74,7 +74,7 @@ class Application {
 
   Status documents(const database::Namespace& ns) {
     EntryReader entries(vault_, index_, number_);
-    std::vector<Wish> batch;
+    std::vector<Discarded> batch;
     std::size_t bytes = 0;
     while (true) {
       TRY_LET(auto entry, entries.next());
@@ -84,7 +84,7 @@ class Application {
         TRY(put_back(ns, batch));
         bytes = 0;
       }
-      Wish wish;
+      Discarded wish;
       TRY_LET(wish.id, database::id_of(entry->any()));
       if (entry->live) wish.live = Bson(*entry->live);
       if (entry->wanted) wish.wanted = Bson(*entry->wanted);
@@ -93,7 +93,7 @@ class Application {
     }
   }
 
-  Status put_back(const database::Namespace& ns, std::vector<Wish>& batch) {
+  Status put_back(const database::Namespace& ns, std::vector<Discarded>& batch) {
     if (batch.empty()) return {};
     if (stop_.stop_requested())
       return fail(Fault::cancelled,

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "vault/keyring.hpp"
+#include "vault/sodium_bytes.hpp"
 
 namespace belay::vault {
 
@@ -22,13 +23,6 @@ std::string nonce_of(std::uint64_t offset) {
   std::string nonce(crypto_aead_chacha20poly1305_ietf_NPUBBYTES, '\0');
   std::memcpy(nonce.data(), &offset, sizeof offset);
   return nonce;
-}
-
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* bytes_of(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "vault/keyring.hpp"
+#include "vault/sodium_bytes.hpp"
 
 namespace belay::vault {
 
@@ -20,10 +21,6 @@ constexpr std::size_t passphrase_memory = std::size_t{64} << 20;
 constexpr std::uint64_t most_ops = 64;
 constexpr std::size_t most_memory = std::size_t{1} << 30;
 constexpr std::size_t shortest_passphrase = 16;
-
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 Result<Key> user_bytes(const UserKey& user, const std::string& salt, std::uint64_t ops,
                        std::size_t memory) {

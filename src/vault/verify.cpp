@@ -7,7 +7,7 @@ namespace belay::vault {
 
 namespace {
 
-constexpr std::uint64_t progress_every = 2000;
+constexpr std::uint64_t documents_per_report = 2000;
 
 // Only plain `_id` order is ours to check; a collation's or a capped collection's is the server's.
 bool order_is_ours(const database::Collection& facts) {
@@ -86,7 +86,7 @@ Result<Reading> read_back(Vault& vault, const SavedCollection& saved, std::stop_
       }
       last = std::move(id);
     }
-    if (each && reading.documents % progress_every == 0) each(reading.documents);
+    if (each && reading.documents % documents_per_report == 0) each(reading.documents);
   }
   reading.md5 = md5.finish();
   if (each) each(reading.documents);
