@@ -56,6 +56,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="belay-shop-"))
         self.repository = self.folder / "shop"
         self.state = self.folder / "state"
+        self.mark = str(self.folder)     # in the words or the place of each process of this stage
         self.children = []
         self.database_port = free_port()
         self.api_port, self.site_port = free_port(), free_port()
@@ -97,13 +98,12 @@ class Stage:
     def left_running(self):
         """Processes that work in our folder or name it: services, their supervisors, the proxy."""
         found = []
-        mark = str(self.folder)
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             try:
                 words = (entry / "cmdline").read_bytes().decode(errors="replace")
-                if words and (mark in words or os.readlink(entry / "cwd").startswith(mark)):
+                if words and (self.mark in words or self.mark in os.readlink(entry / "cwd")):
                     found.append((int(entry.name), words.replace("\0", " ").strip()))
             except OSError:
                 continue       # ended meanwhile, or somebody else's
