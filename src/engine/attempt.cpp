@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "engine/drive.hpp"
+
+namespace belay::engine {
+
+using pipeline::History;
+using pipeline::Step;
+
+namespace {
+
+constexpr int checks_after_unknown = 3;
+
+}  // namespace
+
+std::string attempt_key(const std::string& run, const std::string& step, int attempt) {
+  std::string name = step;
+  for (char& c : name) {
+    if (c == ':') c = '.';
+  }
+  return fmt::format("run-{}.{}.{}", run, name, attempt);
+}
+
+Json outcome_body(const std::string& step, int attempt, Millis took, const Result<Json>& result,
+                  bool adopted) {
+  Json body{{"step", step},
+            {"attempt", attempt},
+            {"ok", result.ok()},
+            {"ms", took.count()},
+            {"adopted", adopted}};
+  if (result.ok()) {
+    body["result"] = *result;
+  } else {
+    body["error"] = result.error().message();
+    body["fault"] = to_string(result.error().fault);
+  }
+  return body;
+}
+
+StepContext Drive::context(const Step& step, int attempt, Json baseline, const History& seen) {
+  return {run_,    loaded_.plan,        step,  seen,   attempt_key(run_, step.id, attempt),
+          attempt, std::move(baseline), stop_, world_, reporter_};
+}
+
+Drive::Turn Drive::act(const pipeline::Perform& next) {
+  const History seen = history();
+  std::vector<StepContext> contexts;
+  std::vector<journal::NewEvent> intents;
+  for (const auto& id : next.steps) {
+    const Step& step = *loaded_.plan.step(id);
+    const auto* before = seen.record(id);
+    auto made = context(step, before == nullptr ? 1 : before->attempt + 1, Json::object(), seen);
+    auto baseline = kind(step).baseline(made);
+    if (!baseline && interrupted(baseline)) return again();
+    made.baseline = baseline ? *baseline : Json{{"error", baseline.error().message()}};
+    intents.push_back(make_event(
+        "step.intent", {{"step", id}, {"attempt", made.attempt}, {"baseline", made.baseline}},
+        made.key));
+    contexts.push_back(std::move(made));
+  }
+  TRY(append(std::move(intents)));
+  return all(contexts, [this](StepContext& one) { return perform(one); });
+}
+
+Drive::Turn Drive::act(const pipeline::Resolve& next) {
+  const History seen = history();
+  std::vector<StepContext> contexts;
+  for (const auto& id : next.steps) {
+    const auto* record = seen.record(id);
+    auto made = context(*loaded_.plan.step(id), record->attempt, record->baseline, seen);
+    made.key = record->key;
+    contexts.push_back(std::move(made));
+  }
+  return all(contexts, [this](StepContext& one) { return resolve(one); });
+}
+
+Drive::Turn Drive::all(std::vector<StepContext>& contexts,
+                       const std::function<Status(StepContext&)>& each) {
+  std::vector<std::function<void()>> work;
+  std::mutex first_error;
+  std::optional<Error> error;
+  for (auto& one : contexts) {
+    work.push_back([&each, &one, &first_error, &error] {
+      Status done = each(one);
+      if (done) return;
+      std::lock_guard guard(first_error);
+      if (!error) error = done.error();
+    });
+  }
+  world_.executor.run_all(std::move(work));
+  if (error) return std::move(*error);
+  return again();
+}
+
+Status Drive::perform(StepContext& one) {
+  const auto since = world_.clock.steady();
+  if (one.baseline.contains("error")) {
+    return outcome(one, since, fail(Fault::unreachable, one.baseline["error"].get<std::string>()),
+                   false);
+  }
+  Result<Json> result = kind(one.step).perform(one);
+  if (!result && interrupted(result)) return {};
+  if (!result && result.error().effect == Effect::unknown) return ask(one, since, result.error());
+  return outcome(one, since, result, false);
+}
+
+// The reply was lost: wait out what may still arrive, then ask; never repeat blindly.
+Status Drive::ask(StepContext& one, Millis since, const Error& lost) {
+  for (int i = 0; i < checks_after_unknown; ++i) {
+    if (!world_.clock.sleep(std::max(kind(one.step).grace(), Millis(i * 1000)), one.stop))
+      return {};
+    auto checked = kind(one.step).check(one);
+    if (checked && checked->answer != Answer::unknown) return settle(one, since, *checked);
+  }
+  return outcome(one, since,
+                 fail(Fault::timeout, lost.message() + "; and whether it was done cannot be told"),
+                 false);
+}
+
+Status Drive::resolve(StepContext& one) {
+  const auto since = world_.clock.steady();
+  const auto due = tried_at(one) + kind(one.step).grace();
+  if (world_.clock.now() < due && !world_.clock.sleep(due - world_.clock.now(), one.stop))
+    return {};
+  if (one.history.cancelled && !one.history.way_back) {
+    kind(one.step).abandon(one);
+    return outcome(one, since, fail(Fault::cancelled, "cancelled: " + *one.history.cancelled),
+                   false);
+  }
+  auto checked = kind(one.step).check(one);
+  if (!checked && interrupted(checked)) return {};
+  if (!checked) return outcome(one, since, checked.error(), true);
+  return settle(one, since, *checked);
+}
+
+TimePoint Drive::tried_at(const StepContext& one) const {
+  const auto* record = one.history.record(one.step.id);
+  return record == nullptr ? one.history.last_at : record->tried;
+}
+
+Status Drive::settle(StepContext& one, Millis since, const Checked& checked) {
+  switch (checked.answer) {
+    case Answer::applied: return outcome(one, since, checked.result, true);
+    case Answer::adopt: return finish_adopted(one, since);
+    case Answer::absent: return perform_anew(one);
+    case Answer::unknown: break;
+  }
+  return outcome(
+      one, since,
+      fail(Fault::timeout, "whether it was done cannot be told" +
+                               (checked.evidence.empty() ? "" : ": " + checked.evidence)),
+      true);
+}
+
+Status Drive::finish_adopted(StepContext& one, Millis since) {
+  Result<Json> result = kind(one.step).perform(one);
+  if (!result && interrupted(result)) return {};
+  return outcome(one, since, result, true);
+}
+
+// Surely not done: a new attempt, with an intent of its own.
+Status Drive::perform_anew(StepContext& one) {
+  ++one.attempt;
+  one.key = attempt_key(run_, one.step.id, one.attempt);
+  TRY(append({make_event(
+      "step.intent", {{"step", one.step.id}, {"attempt", one.attempt}, {"baseline", one.baseline}},
+      one.key)}));
+  return perform(one);
+}
+
+Status Drive::outcome(const StepContext& one, Millis since, const Result<Json>& result,
+                      bool adopted) {
+  const auto took = world_.clock.steady() - since;
+  return append({make_event(
+      "step.outcome", outcome_body(one.step.id, one.attempt, took, result, adopted), one.key)});
+}
+
+}  // namespace belay::engine

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// One process driving one run: what runner.hpp promises, in two parts. drive.cpp decides and keeps
+// the journal's view; attempt.cpp performs steps and finds out about those whose end is not known.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "engine/runner.hpp"
+#include "pipeline/decide.hpp"
+
+namespace belay::engine {
+
+std::string attempt_key(const std::string& run, const std::string& step, int attempt);
+Json outcome_body(const std::string& step, int attempt, Millis took, const Result<Json>& result,
+                  bool adopted);
+
+// Its view of the run is reloaded after each append by others.
+class Drive {
+ public:
+  Drive(journal::Journal& journal, const StepTable& steps, World& world, Reporter& reporter,
+        Claims& claims, std::string run, std::stop_token stop, DriveOptions options)
+      : journal_(journal),
+        steps_(steps),
+        world_(world),
+        reporter_(reporter),
+        claims_(claims),
+        run_(std::move(run)),
+        stop_(std::move(stop)),
+        options_(std::move(options)) {}
+
+  Result<RunState> go(const std::string& me);
+
+ private:
+  using Turn = Result<std::optional<RunState>>;  // none: decide again
+  static Turn again() { return std::optional<RunState>{}; }
+
+  Turn act(const pipeline::Perform& next);
+  Turn act(const pipeline::Resolve& next);
+  Turn act(const pipeline::OpenGate& next);
+  Turn act(const pipeline::PassGate& next);
+  Turn act(const pipeline::TakeLock& next);
+  Turn act(const pipeline::Wait& next);
+  Turn act(const pipeline::GoBack& next);
+  Turn act(const pipeline::Stop& next);
+  Turn act(const pipeline::Finish& next);
+  Turn act(const pipeline::Ended& next);
+  Turn finish(const std::string& ending, const std::string& text);
+  Result<bool> take_over();
+  Turn pause(const pipeline::Wait& next, std::int64_t head);
+
+  const pipeline::History& history() const { return loaded_.history; }
+  Status refresh();
+  Status refresh_locked();
+  Status append(std::vector<journal::NewEvent> events);
+
+  StepContext context(const pipeline::Step& step, int attempt, Json baseline,
+                      const pipeline::History& seen);
+  StepKind& kind(const pipeline::Step& step) { return *steps_.at(step.kind); }
+  // We were stopped: the attempt stays open, a later drive resolves it.
+  template <class T>
+  bool interrupted(const Result<T>& result) const {
+    return stop_.stop_requested() && result.error().fault == Fault::cancelled;
+  }
+
+  Turn all(std::vector<StepContext>& contexts, const std::function<Status(StepContext&)>& each);
+  Status perform(StepContext& one);
+  Status ask(StepContext& one, Millis since, const Error& lost);
+  Status resolve(StepContext& one);
+  TimePoint tried_at(const StepContext& one) const;
+  Status settle(StepContext& one, Millis since, const Checked& checked);
+  Status finish_adopted(StepContext& one, Millis since);
+  Status perform_anew(StepContext& one);
+  Status outcome(const StepContext& one, Millis since, const Result<Json>& result, bool adopted);
+
+  journal::Journal& journal_;
+  const StepTable& steps_;
+  World& world_;
+  Reporter& reporter_;
+  Claims& claims_;
+  std::string run_;
+  std::stop_token stop_;
+  DriveOptions options_;
+  std::mutex mutex_;  // guards loaded_ and seen_ while steps run side by side
+  Loaded loaded_;
+  std::int64_t seen_ = 0;
+};
+
+}  // namespace belay::engine
