@@ -45,7 +45,7 @@ StepContext Drive::context(const Step& step, int attempt, Json baseline, const H
 
 Drive::Turn Drive::act(const pipeline::Perform& next) {
   const History seen = history();
-  std::vector<StepContext> contexts;
+  std::vector<Attempt> attempts;
   std::vector<journal::NewEvent> intents;
   for (const auto& id : next.steps) {
     const Step& step = *loaded_.plan.step(id);
@@ -57,30 +57,30 @@ Drive::Turn Drive::act(const pipeline::Perform& next) {
     intents.push_back(make_event(
         "step.intent", {{"step", id}, {"attempt", made.attempt}, {"baseline", made.baseline}},
         made.key));
-    contexts.push_back(std::move(made));
+    attempts.push_back({std::move(made)});
   }
   TRY(append(std::move(intents)));
-  return all(contexts, [this](StepContext& one) { return perform(one); });
+  return all(attempts, [this](Attempt& one) { return perform(one); });
 }
 
 Drive::Turn Drive::act(const pipeline::Resolve& next) {
   const History seen = history();
-  std::vector<StepContext> contexts;
+  std::vector<Attempt> attempts;
   for (const auto& id : next.steps) {
     const auto* record = seen.record(id);
     auto made = context(*loaded_.plan.step(id), record->attempt, record->baseline, seen);
     made.key = record->key;
-    contexts.push_back(std::move(made));
+    attempts.push_back({std::move(made)});
   }
-  return all(contexts, [this](StepContext& one) { return resolve(one); });
+  return all(attempts, [this](Attempt& one) { return resolve(one); });
 }
 
-Drive::Turn Drive::all(std::vector<StepContext>& contexts,
-                       const std::function<Status(StepContext&)>& each) {
+Drive::Turn Drive::all(std::vector<Attempt>& attempts,
+                       const std::function<Status(Attempt&)>& each) {
   std::vector<std::function<void()>> work;
   std::mutex first_error;
   std::optional<Error> error;
-  for (auto& one : contexts) {
+  for (auto& one : attempts) {
     work.push_back([&each, &one, &first_error, &error] {
       Status done = each(one);
       if (done) return;
@@ -93,7 +93,8 @@ Drive::Turn Drive::all(std::vector<StepContext>& contexts,
   return again();
 }
 
-Status Drive::perform(StepContext& one) {
+Status Drive::perform(Attempt& attempt) {
+  const auto& one = attempt.context;
   const auto since = world_.clock.steady();
   if (one.baseline.contains("error")) {
     return outcome(one, since, fail(Fault::unreachable, one.baseline["error"].get<std::string>()),
@@ -101,37 +102,49 @@ Status Drive::perform(StepContext& one) {
   }
   Result<Json> result = kind(one.step).perform(one);
   if (!result && interrupted(result)) return {};
-  if (!result && result.error().effect == Effect::unknown) return ask(one, since, result.error());
+  if (!result && result.error().effect == Effect::unknown)
+    return ask(attempt, since, result.error());
   return outcome(one, since, result, false);
 }
 
 // The reply was lost: wait out what may still arrive, then ask; never repeat blindly.
-Status Drive::ask(StepContext& one, Millis since, const Error& lost) {
+Status Drive::ask(Attempt& attempt, Millis since, const Error& lost) {
+  const auto& one = attempt.context;
+  attempt.lost = lost.message();
   for (int i = 0; i < checks_after_unknown; ++i) {
     if (!world_.clock.sleep(std::max(kind(one.step).grace(), Millis(i * 1000)), one.stop))
       return {};
     auto checked = kind(one.step).check(one);
-    if (checked && checked->answer != Answer::unknown) return settle(one, since, *checked);
+    if (checked && checked->answer != Answer::unknown) return settle(attempt, since, *checked);
   }
   return outcome(one, since,
                  fail(Fault::timeout, lost.message() + "; and whether it was done cannot be told"),
                  false);
 }
 
-Status Drive::resolve(StepContext& one) {
+Status Drive::resolve(Attempt& attempt) {
+  const auto& one = attempt.context;
   const auto since = world_.clock.steady();
   const auto due = tried_at(one) + kind(one.step).grace();
   if (world_.clock.now() < due && !world_.clock.sleep(due - world_.clock.now(), one.stop))
     return {};
   if (one.history.cancelled && !one.history.way_back) {
-    kind(one.step).abandon(one);
+    if (auto ended = kind(one.step).abandon(one); !ended) return cannot_end(one, ended.error());
     return outcome(one, since, fail(Fault::cancelled, "cancelled: " + *one.history.cancelled),
                    false);
   }
   auto checked = kind(one.step).check(one);
   if (!checked && interrupted(checked)) return {};
   if (!checked) return outcome(one, since, checked.error(), true);
-  return settle(one, since, *checked);
+  return settle(attempt, since, *checked);
+}
+
+// The attempt stays open: resuming, or cancelling again, ends it once more.
+Status Drive::cannot_end(const StepContext& one, const Error& error) {
+  return append({make_event(
+      "run.stopped",
+      {{"because", fmt::format("{} was cancelled and still runs: {}; end it by hand, then resume",
+                               one.step.id, error.message())}})});
 }
 
 TimePoint Drive::tried_at(const StepContext& one) const {
@@ -139,11 +152,12 @@ TimePoint Drive::tried_at(const StepContext& one) const {
   return record == nullptr ? one.history.last_at : record->tried;
 }
 
-Status Drive::settle(StepContext& one, Millis since, const Checked& checked) {
+Status Drive::settle(Attempt& attempt, Millis since, const Checked& checked) {
+  const auto& one = attempt.context;
   switch (checked.answer) {
     case Answer::applied: return outcome(one, since, checked.result, true);
     case Answer::adopt: return finish_adopted(one, since);
-    case Answer::absent: return perform_anew(one);
+    case Answer::absent: return perform_anew(attempt, since);
     case Answer::unknown: break;
   }
   return outcome(
@@ -153,20 +167,28 @@ Status Drive::settle(StepContext& one, Millis since, const Checked& checked) {
       true);
 }
 
-Status Drive::finish_adopted(StepContext& one, Millis since) {
+Status Drive::finish_adopted(const StepContext& one, Millis since) {
   Result<Json> result = kind(one.step).perform(one);
   if (!result && interrupted(result)) return {};
   return outcome(one, since, result, true);
 }
 
-// Surely not done: a new attempt, with an intent of its own.
-Status Drive::perform_anew(StepContext& one) {
+// Surely not done: a new attempt, with an intent of its own. What is lost twice is not worth a
+// third try: it fails, and the plan says what follows.
+Status Drive::perform_anew(Attempt& attempt, Millis since) {
+  auto& one = attempt.context;
+  if (attempt.anew) {
+    return outcome(one, since,
+                   fail(Fault::timeout, attempt.lost + "; tried twice, and it was not done"),
+                   false);
+  }
+  attempt.anew = true;
   ++one.attempt;
   one.key = attempt_key(run_, one.step.id, one.attempt);
   TRY(append({make_event(
       "step.intent", {{"step", one.step.id}, {"attempt", one.attempt}, {"baseline", one.baseline}},
       one.key)}));
-  return perform(one);
+  return perform(attempt);
 }
 
 Status Drive::outcome(const StepContext& one, Millis since, const Result<Json>& result,

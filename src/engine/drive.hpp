@@ -63,14 +63,20 @@ class Drive {
     return stop_.stop_requested() && result.error().fault == Fault::cancelled;
   }
 
-  Turn all(std::vector<StepContext>& contexts, const std::function<Status(StepContext&)>& each);
-  Status perform(StepContext& one);
-  Status ask(StepContext& one, Millis since, const Error& lost);
-  Status resolve(StepContext& one);
+  struct Attempt {
+    StepContext context;
+    bool anew = false;      // a second try within this act: there is no third
+    std::string lost = {};  // the error whose effect was not known
+  };
+  Turn all(std::vector<Attempt>& attempts, const std::function<Status(Attempt&)>& each);
+  Status perform(Attempt& one);
+  Status ask(Attempt& one, Millis since, const Error& lost);
+  Status resolve(Attempt& one);
+  Status cannot_end(const StepContext& one, const Error& error);
   TimePoint tried_at(const StepContext& one) const;
-  Status settle(StepContext& one, Millis since, const Checked& checked);
-  Status finish_adopted(StepContext& one, Millis since);
-  Status perform_anew(StepContext& one);
+  Status settle(Attempt& one, Millis since, const Checked& checked);
+  Status finish_adopted(const StepContext& one, Millis since);
+  Status perform_anew(Attempt& one, Millis since);
   Status outcome(const StepContext& one, Millis since, const Result<Json>& result, bool adopted);
 
   journal::Journal& journal_;

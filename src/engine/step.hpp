@@ -76,8 +76,9 @@ class StepKind {
   virtual Result<Checked> check(const StepContext&) {
     return Checked{Answer::absent, Json::object(), ""};
   }
-  // The run was cancelled while the attempt was open: end what still runs.
-  virtual void abandon(const StepContext&) {}
+  // The run was cancelled while the attempt was open: end what still runs. An error stops the run
+  // for a person: nothing is taken back under a program that goes on.
+  virtual Status abandon(const StepContext&) { return {}; }
   // How long after a lost reply the effect may still arrive.
   virtual Millis grace() const { return Millis(0); }
 };

@@ -155,9 +155,9 @@ Status CommandTarget::make_live(const Version& version, const std::string& progr
   }
   if (ended.status != 0) {
     TRY_LET(const std::string text, children_.output(key));
-    return unknown_effect(ended.timed_out ? Fault::timeout : Fault::refused,
-                          fmt::format("`{}` of {} failed: {}; its last lines:\n{}", verb,
-                                      version.service, ending_of(ended), last_lines(text, 20)));
+    return fail(ended.timed_out ? Fault::timeout : Fault::refused,
+                fmt::format("`{}` of {} failed: {}; its last lines:\n{}", verb, version.service,
+                            ending_of(ended), last_lines(text, 20)));
   }
   return write_file(live_file(version), version.release);
 }

@@ -77,7 +77,7 @@ class Runs : public ::testing::Test {
     const std::string quick = "activate: echo";
     const auto here = project_.above().string();
     text.replace(text.find(quick), quick.size(),
-                 "activate: touch " + here + "/begun; while [ ! -e " + here +
+                 "activate: echo x >> " + here + "/begun; while [ ! -e " + here +
                      "/go ]; do sleep 0.05; done; echo");
     ship_file(text);
   }
@@ -174,6 +174,32 @@ TEST_F(Runs, InterruptedItEndsWithSixAndGoesOnWithResume) {
     EXPECT_EQ(resumed.status, 0) << resumed.out << resumed.err;
     EXPECT_TRUE(status()["open_runs"].empty());
   }
+}
+
+TEST_F(Runs, AnActivationThatAlwaysFailsRunsOnceAndIsTakenBack) {
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto first = live();
+  auto text = project_.file();
+  text.replace(text.find("activate: echo"), 14,
+               "activate: echo x >> " + project_.above().string() + "/tries; exit 3; echo");
+  ship_file(text);
+  const auto deploy = project_.belay({"deploy"});
+  EXPECT_EQ(deploy.status, 1) << deploy.out << deploy.err;
+  EXPECT_EQ(*read_file(project_.above() / "tries"), "x\n");
+  EXPECT_NE(deploy.out.find("exit status 3"), std::string::npos) << deploy.out;
+  EXPECT_EQ(live(), first);
+}
+
+TEST_F(Runs, KilledDuringAnActivationTheNextProcessTakesItOver) {
+  slow_activation();
+  Background deploy(project_, {"deploy"});
+  ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
+  ::kill(deploy.pid(), SIGKILL);
+  deploy.wait();
+  Background resume(project_, {"resume", "1"});
+  let_go();
+  EXPECT_EQ(resume.wait(), 0) << resume.said();
+  EXPECT_EQ(*read_file(project_.above() / "begun"), "x\n") << "it ran once";
 }
 
 TEST_F(Runs, AClosedTerminalAndAClosedPipeStopNothing) {

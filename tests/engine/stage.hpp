@@ -29,7 +29,7 @@ struct Death {};
 struct Script {
   std::map<std::string, std::function<Result<Json>(const StepContext&)>> perform, baseline;
   std::map<std::string, std::function<Result<Checked>(const StepContext&)>> check;
-  std::map<std::string, Millis> grace;
+  std::map<std::string, std::function<Status(const StepContext&)>> abandon;
 
   void note(std::string line) {
     std::lock_guard guard(mutex);
@@ -69,7 +69,11 @@ class Scripted final : public StepKind {
     return at == script_.check.end() ? Result<Checked>(Checked{Answer::absent, Json::object(), ""})
                                      : at->second(context);
   }
-  void abandon(const StepContext& context) override { script_.note("abandon " + context.step.id); }
+  Status abandon(const StepContext& context) override {
+    script_.note("abandon " + context.step.id);
+    const auto at = script_.abandon.find(context.step.id);
+    return at == script_.abandon.end() ? Status() : at->second(context);
+  }
   Millis grace() const override { return grace_; }
 
  private:

@@ -70,14 +70,14 @@ TEST(CommandTarget, ProgramsSeeTheirVariables) {
   EXPECT_EQ(*read_file(subject.live() + ".seen"), "shop r1 acme k2 t\n");
 }
 
-TEST(CommandTarget, AFailedActivationMayHaveChangedTheWorldAndSaysSo) {
+TEST(CommandTarget, AFailedActivationWasSeenAndIsNoLostReply) {
   CommandSubject subject;
   subject.config.activate = "echo half way; exit 9";
   subject.remake();
   ASSERT_TRUE(subject.target().prepare(v1, subject.good(), "k1", {}, {}));
   const Status done = subject.target().activate(v1, {}, "k2", {}, {});
   ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().effect, Effect::unknown);
+  EXPECT_EQ(done.error().effect, Effect::none);
   EXPECT_NE(done.error().message().find("half way"), std::string::npos);
   EXPECT_NE(done.error().message().find("exit status 9"), std::string::npos);
 }
@@ -92,7 +92,7 @@ TEST(CommandTarget, TheSameKeyNeverRunsAProgramTwice) {
   EXPECT_EQ(*read_file(subject.live() + ".count"), "once\n");
 }
 
-TEST(CommandTarget, AProgramThatTakesTooLongIsATimeoutWithUnknownEffect) {
+TEST(CommandTarget, AProgramThatTakesTooLongIsEndedAndATimeout) {
   CommandSubject subject;
   subject.config.activate = "sleep 1000";
   subject.config.limit = Millis(200);
@@ -101,7 +101,7 @@ TEST(CommandTarget, AProgramThatTakesTooLongIsATimeoutWithUnknownEffect) {
   const Status done = subject.target().activate(v1, {}, "k2", {}, {});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().fault, Fault::timeout);
-  EXPECT_EQ(done.error().effect, Effect::unknown);
+  EXPECT_EQ(done.error().effect, Effect::none);
 }
 
 TEST(CommandTarget, AStatusNobodyUnderstandsIsUnknownNotAGuess) {

@@ -22,9 +22,10 @@ class Build final : public StepKind {
   Result<Checked> check(const StepContext& context) override {
     return check_harmless_child(context);
   }
-  void abandon(const StepContext& context) override {
-    static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(5)).ok());
+  Status abandon(const StepContext& context) override {
+    TRY(context.world.children.end(context.key, std::chrono::seconds(5)));
     static_cast<void>(remove_copies(site_.work, context).ok());
+    return {};
   }
 
  private:

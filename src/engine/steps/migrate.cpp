@@ -28,8 +28,8 @@ class Migrate final : public StepKind {
   }
 
   Result<Checked> check(const StepContext& context) override { return check_child(context); }
-  void abandon(const StepContext& context) override {
-    static_cast<void>(context.world.children.end(context.key, std::chrono::seconds(10)).ok());
+  Status abandon(const StepContext& context) override {
+    return context.world.children.end(context.key, std::chrono::seconds(10));
   }
 
  private:

@@ -10,18 +10,19 @@ namespace belay::engine {
 namespace {
 
 constexpr Millis drain_limit = std::chrono::seconds(30);
+constexpr Millis end_grace = std::chrono::seconds(10);
 
 class Switch final : public StepKind {
  public:
   explicit Switch(Site& site) : site_(site) {}
 
-  Result<Json> baseline(const StepContext&) override {
+  Result<Json> baseline(const StepContext& context) override {
     Json active = Json::object();
     for (const auto& name : site_.proxied_services()) {
       auto state = site_.traffic->look(name);
       active[name] = state && state->active ? state->active->release : "";
     }
-    return Json{{"active", active}};
+    return Json{{"active", active}, {"live", live_before(release_of(context))}};
   }
 
   Result<Json> perform(const StepContext& context) override {
@@ -35,7 +36,74 @@ class Switch final : public StepKind {
     return Json{{"release", release}};
   }
 
+  // What a program of the user's began is taken over. One that nobody saw ending is asked about
+  // with the user's own `status`.
+  Result<Checked> check(const StepContext& context) override {
+    bool begun = false, cut_off = false;
+    for (const auto& name : commanded(release_of(context))) {
+      TRY_LET(auto child, context.world.children.look(child_key(context, context.attempt, name)));
+      begun = begun || child.state == ChildState::running || child.state == ChildState::ended;
+      if (child.state != ChildState::unknown) continue;
+      cut_off = true;
+      TRY_LET(auto told, can_be_told(name, context));
+      if (!told.empty()) return Checked{Answer::unknown, Json::object(), told};
+    }
+    return Checked{begun && !cut_off ? Answer::adopt : Answer::absent, Json::object(), ""};
+  }
+
+  Status abandon(const StepContext& context) override {
+    for (const auto& name : commanded(release_of(context)))
+      TRY(context.world.children.end(child_key(context, context.attempt, name), end_grace));
+    return {};
+  }
+
  private:
+  // Services that a program of the user's makes live.
+  std::vector<std::string> commanded(const std::string& release) const {
+    if (release.empty()) return {};
+    auto names = site_.services(release);
+    std::erase_if(names, [this](const auto& name) { return site_.target(name).behind_proxy(); });
+    return names;
+  }
+
+  // Of any attempt of this step; a key ends with the attempt's number.
+  static std::string child_key(const StepContext& context, int attempt, const std::string& name) {
+    return fmt::format("{}{}.{}", context.key.substr(0, context.key.rfind('.') + 1), attempt, name);
+  }
+
+  Json live_before(const std::string& release) {
+    Json live = Json::object();
+    for (const auto& name : commanded(release)) {
+      auto status = site_.target(name).status({name, release});
+      if (status && status->phase != target::Phase::unknown) live[name] = status->live;
+    }
+    return live;
+  }
+
+  // Empty: live by now, or surely as before. Else what is known.
+  Result<std::string> can_be_told(const std::string& name, const StepContext& context) {
+    TRY_LET(auto now, site_.target(name).status({name, release_of(context)}));
+    if (now.phase == target::Phase::unknown)
+      return "the program of " + name + " was cut off, and " + now.text;
+    const auto before = context.baseline.value("live", Json::object()).value(name, false);
+    if (before && !now.live)
+      return "the program of " + name + " was cut off, and what was live is not: " + now.text;
+    return std::string();
+  }
+
+  // By an attempt that came to its end, or whose effect `status` sees.
+  Result<bool> made_live(const std::string& name, const std::string& release,
+                         const StepContext& context) {
+    for (int attempt = 1; attempt < context.attempt; ++attempt) {
+      TRY_LET(auto child, context.world.children.look(child_key(context, attempt, name)));
+      if (child.state == ChildState::ended && child.status == 0 && !child.timed_out) return true;
+      if (child.state != ChildState::unknown) continue;
+      TRY_LET(auto now, site_.target(name).status({name, release}));
+      if (now.live) return true;
+    }
+    return false;
+  }
+
   Status move(const std::string& name, const std::string& release, const StepContext& context) {
     auto& target = site_.target(name);
     if (site_.proxied(name)) {
@@ -45,11 +113,13 @@ class Switch final : public StepKind {
       return site_.traffic->shift(name, {release, status.port});
     }
     if (target.behind_proxy()) return {};  // a worker: a step of its own
+    TRY_LET(const bool done, made_live(name, release, context));
+    if (done) return {};
     TRY_LET(auto env, site_.environment_of(name, release));
     const auto output = [&](std::string_view text) {
       context.reporter.output(context.run, context.step, text);
     };
-    const auto key = context.key + "." + name;
+    const auto key = child_key(context, context.attempt, name);
     if (context.step.args.value("back", false))
       return target.go_back({name, release}, env, key, output, context.stop);
     return target.activate({name, release}, env, key, output, context.stop);
