@@ -169,7 +169,64 @@ std::int64_t boot_millis() {
 struct Ending {
   int status = 0;
   bool timed_out = false;
+  bool forced = false;  // asked for from outside, or by the limit
 };
+
+// "4711 (name) S 1 4700 ...": who this is a member of; 0 for one that is dead already.
+std::int64_t group_of(int proc, const char* number) {
+  char path[64], text[512];
+  std::size_t at = 0;
+  for (; number[at] != '\0' && at < 32; ++at) path[at] = number[at];
+  for (const char* rest = "/stat"; *rest != '\0'; ++rest) path[at++] = *rest;
+  path[at] = '\0';
+  const int file = ::openat(proc, path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  const ssize_t size = ::read(file, text, sizeof text);
+  ::close(file);
+  ssize_t end = size - 1;
+  while (end > 0 && text[end] != ')') --end;
+  if (end <= 0 || end + 4 >= size || text[end + 2] == 'Z' || text[end + 2] == 'X') return 0;
+  ssize_t field = end + 4;  // the parent
+  while (field < size && text[field] != ' ') ++field;
+  std::int64_t group = 0;
+  for (++field; field < size && text[field] >= '0' && text[field] <= '9'; ++field)
+    group = group * 10 + (text[field] - '0');
+  return group;
+}
+
+std::int64_t number_in(const char* name) {
+  std::int64_t value = 0;
+  for (; *name >= '0' && *name <= '9'; ++name) value = value * 10 + (*name - '0');
+  return *name == '\0' ? value : 0;
+}
+
+// Whether somebody but the guard is left in the group. Without /proc: nobody can tell, so yes.
+bool others_in(pid_t group, pid_t guard) {
+  struct Entry {  // linux_dirent64
+    std::uint64_t inode;
+    std::int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[1];
+  };
+  const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (proc < 0) return true;
+  alignas(Entry) char buffer[8192];
+  bool found = false;
+  for (;;) {
+    const long size = ::syscall(SYS_getdents64, proc, buffer, sizeof buffer);
+    if (size <= 0) break;
+    for (long at = 0; at < size && !found;) {
+      const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
+      const std::int64_t pid = number_in(entry->name);
+      found = pid > 0 && pid != guard && group_of(proc, entry->name) == group;
+      at += entry->size;
+    }
+    if (found) break;
+  }
+  ::close(proc);
+  return found;
+}
 
 constexpr std::int64_t term_grace_millis = 10'000;
 
@@ -191,7 +248,7 @@ Ending watch(pid_t child, std::int64_t limit_millis) {
     std::int64_t left = deadline - boot_millis();
     if (left <= 0) {
       ::kill(-child, ending.timed_out ? SIGKILL : SIGTERM);
-      ending.timed_out = true;
+      ending.timed_out = ending.forced = true;
       deadline = boot_millis() + term_grace_millis;
       left = term_grace_millis;
     }
@@ -199,9 +256,29 @@ Ending watch(pid_t child, std::int64_t limit_millis) {
     const std::int64_t nap = left < 1000 ? left : 1000;
     const timespec patience{nap / 1000, nap % 1000 * 1'000'000};
     const int signal = ::sigtimedwait(&wanted, nullptr, &patience);
-    if (signal == SIGTERM) ::kill(-child, SIGTERM);
-    if (signal == supervisor_kill_signal()) ::kill(-child, SIGKILL);
+    if (signal == SIGTERM || signal == supervisor_kill_signal()) {
+      ::kill(-child, signal == SIGTERM ? SIGTERM : SIGKILL);
+      ending.forced = true;
+    }
   }
+}
+
+// After an end that was forced nobody of the group goes on: those that put SIGTERM off have its
+// grace, then they are killed. The child has not ended before they have.
+void end_group(pid_t group, pid_t guard) {
+  sigset_t wanted;
+  ::sigemptyset(&wanted);
+  ::sigaddset(&wanted, supervisor_kill_signal());
+  const std::int64_t deadline = boot_millis() + term_grace_millis;
+  bool kill = false;
+  while (!kill && others_in(group, guard)) {
+    const timespec nap{0, 20'000'000};
+    kill = ::sigtimedwait(&wanted, nullptr, &nap) > 0 || boot_millis() >= deadline;
+  }
+  if (!kill) return;
+  ::kill(-group, SIGKILL);
+  const timespec nap{0, 20'000'000};
+  while (others_in(group, guard) && ::access("/proc/self", F_OK) == 0) ::nanosleep(&nap, nullptr);
 }
 
 void write_ending(int record, const Ending& ending) {
@@ -253,7 +330,8 @@ void supervise(const SupervisorOrders& orders) {
   [[maybe_unused]] const int moved = ::chdir("/");
 
   const Ending ending = watch(child, orders.limit_millis);
-  // Not with its group: what the child left in the background on purpose goes on.
+  // Else not with its group: what the child left in the background on purpose goes on.
+  if (ending.forced) end_group(child, guard);
   ::kill(guard, SIGKILL);
   write_ending(orders.record, ending);
   ::_exit(0);

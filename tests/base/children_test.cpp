@@ -262,6 +262,33 @@ TEST_F(ChildrenTest, EndingIsGentleFirstThenNot) {
   EXPECT_EQ(children_->look("deaf")->status, 128 + SIGKILL);
 }
 
+// A leader that dies of SIGTERM, and one of its group that puts it off and would go on writing.
+constexpr const char* defers_term =
+    "(trap '' TERM; echo $$ > m; while :; do echo x >> written; sleep 0.02; done) & "
+    "echo $! > d; wait";
+
+TEST_F(ChildrenTest, EndingTakesThoseOfTheGroupWhoDeferTheSignal) {
+  ASSERT_TRUE(children_->start(shell("group", defers_term)));
+  const pid_t deferring = pid_in("d");
+  ASSERT_TRUE(eventually([&] { return fs::exists(scratch_.path() / "written"); }));
+  ASSERT_TRUE(children_->end("group", 100ms));
+  EXPECT_FALSE(alive(deferring));
+  const auto written = fs::file_size(scratch_.path() / "written");
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(fs::file_size(scratch_.path() / "written"), written);
+}
+
+TEST_F(ChildrenTest, TheLimitTakesThoseOfTheGroupWhoDeferTheSignal) {
+  ChildSpec spec = shell("group", defers_term);
+  spec.limit = 300ms;
+  ASSERT_TRUE(children_->start(spec));
+  const pid_t deferring = pid_in("d");
+  const auto status = wait("group");
+  EXPECT_TRUE(status.timed_out);
+  EXPECT_EQ(status.status, 128 + SIGTERM);
+  EXPECT_FALSE(alive(deferring));
+}
+
 TEST_F(ChildrenTest, StoppingToWaitLeavesTheChildRunning) {
   ASSERT_TRUE(children_->start(shell("m", "sleep 1000")));
   std::stop_source stop;
