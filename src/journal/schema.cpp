@@ -74,6 +74,14 @@ Result<Fd> open_private(const Path& path, int flags) {
   return file;
 }
 
+// Made and closed before SQLite opens it: closing a file drops every lock that this process has on
+// it, SQLite's too. For the same reason only when it is new.
+Status make_file(const Path& file) {
+  const auto made = open_private(file, O_EXCL);
+  if (!made && made.error().fault != Fault::conflict) return made.error();
+  return {};
+}
+
 Result<std::int64_t> number(Connection& connection, std::string_view sql) {
   TRY_LET(Statement statement, connection.prepare(sql));
   TRY_LET(const bool found, statement.row());
@@ -135,9 +143,10 @@ Status ProcessLock::take(Millis patience) {
     if (errno != EWOULDBLOCK && errno != EINTR)
       return errno_error(errno, "cannot lock the journal");
     if (std::chrono::steady_clock::now() >= deadline) {
-      return fail(Fault::busy, fmt::format("the journal was locked by another process for {}; see "
-                                           "who holds journal.lock, then try again",
-                                           to_text(patience)));
+      return fail(Fault::timeout,
+                  fmt::format("the journal was locked by another process for {}; see "
+                              "who holds journal.lock, then try again",
+                              to_text(patience)));
     }
     std::this_thread::sleep_for(nap);
   }
@@ -173,9 +182,7 @@ Result<Opened> open_files(const Path& given) {
   const Path file = folder / "journal.db";
   TRY_LET(Fd lock_file, open_private(folder / "journal.lock", 0));
   ProcessLock lock(std::move(lock_file));
-  // Only when it is new: closing a file that this process has open elsewhere drops its locks.
-  const auto made = open_private(file, O_EXCL);
-  if (!made && made.error().fault != Fault::conflict) return made.error();
+  TRY(make_file(file));
   TRY_LET(Connection writer, Connection::open(file));
   const bool empty = std::filesystem::file_size(file, code) == 0;
   std::int64_t found = 0;

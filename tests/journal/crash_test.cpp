@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Killed at any instant, a full disk: what was acknowledged is there, what failed is not.
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -116,6 +117,28 @@ TEST_F(CrashTest, AWriterThatStandsStillDoesNotCorruptAndALaterOneWaitsItsTurn) 
   ::kill(writer, SIGKILL);
   ::waitpid(writer, nullptr, 0);
   EXPECT_TRUE(open()->verify()->problems.empty());
+}
+
+// Whoever closes the last connection removes the log beside the database: a reader must see the
+// locks of the process that made the journal.
+TEST_F(CrashTest, AReaderThatComesAndGoesLeavesTheMakersLogInPlace) {
+  auto journal = open();
+  ASSERT_TRUE(journal->create_run(created()));
+  const pid_t reader = ::fork();
+  if (reader == 0) {
+    sqlite3* raw = nullptr;
+    const bool fine =
+        sqlite3_open((folder() / "journal.db").c_str(), &raw) == SQLITE_OK &&
+        sqlite3_exec(raw, "SELECT count(*) FROM event", nullptr, nullptr, nullptr) == SQLITE_OK;
+    sqlite3_close(raw);
+    ::_exit(fine ? 0 : 1);
+  }
+  int status = 1;
+  ASSERT_EQ(::waitpid(reader, &status, 0), reader);
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder() / "journal.db-wal"));
+  ASSERT_TRUE(journal->append("1", 1, {event("a")}));
+  EXPECT_EQ(open()->load("1", 0)->size(), 2u);
 }
 
 }  // namespace

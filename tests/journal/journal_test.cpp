@@ -347,13 +347,13 @@ TEST_F(JournalTest, AFolderThatCannotBeWrittenIsDenied) {
   std::filesystem::permissions(folder(), std::filesystem::perms::owner_all);
 }
 
-TEST_F(JournalTest, AJournalThatSomebodyElseHoldsIsBusyNotBroken) {
+TEST_F(JournalTest, AJournalThatSomebodyElseHoldsIsWaitedForNotBroken) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   ProcessLock other(Fd(::open((folder() / "journal.lock").c_str(), O_RDWR | O_CLOEXEC)));
   ASSERT_TRUE(other.take(0ms));
   ProcessLock third(Fd(::open((folder() / "journal.lock").c_str(), O_RDWR | O_CLOEXEC)));
-  EXPECT_EQ(third.take(20ms).error().fault, Fault::busy);
+  EXPECT_EQ(third.take(20ms).error().fault, Fault::timeout);
   std::jthread releaser([&] {
     std::this_thread::sleep_for(50ms);
     other.give_back();
