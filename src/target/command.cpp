@@ -114,7 +114,8 @@ Status CommandTarget::prepare(const Version& version, const Artifact& artifact,
   }
   Environment env = named(version, artifact.build_env);
   env["BELAY_KEY"] = key;
-  return files(version).prepare(artifact, key, program, env, record, children_, output, stop);
+  return files(version).prepare(artifact, key, {program, std::move(env), config_.limit}, record,
+                                children_, output, stop);
 }
 
 Status CommandTarget::begin(const Version& version, const Json& record, const std::string& program,

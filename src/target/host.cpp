@@ -159,7 +159,7 @@ Status Host::prepare(const Version& version, const Artifact& artifact, const std
                     {"run", artifact.run},
                     {"worker", artifact.worker},
                     {"user", artifact.user}};
-  return files(version).prepare(artifact, key, artifact.build, artifact.build_env, record,
+  return files(version).prepare(artifact, key, {artifact.build, artifact.build_env}, record,
                                 children_, output, stop);
 }
 

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/text.hpp"
+#include "base/time.hpp"
 
 namespace belay::target {
 
@@ -187,33 +188,38 @@ Status VersionFiles::take(const Artifact& artifact, const std::string& key, Chil
 }
 
 Status VersionFiles::begin(const Artifact& artifact, const std::string& key,
-                           const std::string& build, const Environment& env, Children& children) {
+                           const BuildOrder& build, Children& children) {
   TRY(take(artifact, key, children));
   if (!stays_inside(artifact.folder) || !is_there(tree() / artifact.folder)) {
     TRY(clear());
     return fail(Fault::invalid, fmt::format("the commit has no folder \"{}\" for {}",
                                             artifact.folder, version_.service));
   }
-  if (build.empty()) return {};
+  if (build.command.empty()) return {};
   ChildSpec spec;
   spec.key = key;
-  spec.argv = {"/bin/sh", "-c", build};
+  spec.argv = {"/bin/sh", "-c", build.command};
   spec.folder = tree() / artifact.folder;
-  spec.env = with_basics(env, artifact.user);
+  spec.env = with_basics(build.env, artifact.user);
   spec.user = ::geteuid() == 0 ? artifact.user : "";
+  spec.limit = build.limit;
   return children.start(spec);
 }
 
-Status VersionFiles::build_failed(const ChildStatus& ended, const std::string& output) {
+Status VersionFiles::build_failed(const ChildStatus& ended, Millis limit,
+                                  const std::string& output) {
   TRY(clear());
   TRY(make_folder(log_.parent_path()));
   TRY(write_file(log_, output));
   std::error_code code;
   fs::remove(folder_, code);
-  return fail(Fault::refused, fmt::format("the build of {} {} failed: {}; its last lines (all of "
-                                          "them: {}):\n{}",
-                                          version_.service, version_.release, ending_of(ended),
-                                          log_.string(), last_lines(output, 20)));
+  const std::string end = ended.timed_out
+                              ? fmt::format("it took longer than {} and was ended", to_text(limit))
+                              : ending_of(ended);
+  return fail(
+      ended.timed_out ? Fault::timeout : Fault::refused,
+      fmt::format("the build of {} {} failed: {}; its last lines (all of them: {}):\n{}",
+                  version_.service, version_.release, end, log_.string(), last_lines(output, 20)));
 }
 
 Status VersionFiles::finish(Json record) {
@@ -226,8 +232,8 @@ Status VersionFiles::finish(Json record) {
 }
 
 Status VersionFiles::prepare(const Artifact& artifact, const std::string& key,
-                             const std::string& build, const Environment& env, Json record,
-                             Children& children, const Output& output, std::stop_token stop) {
+                             const BuildOrder& build, Json record, Children& children,
+                             const Output& output, std::stop_token stop) {
   if (prepared()) return {};
   TRY_LET(ChildStatus child, children.look(key));
   // The host went down under the build: it is safe to begin again, from a fresh copy.
@@ -236,11 +242,12 @@ Status VersionFiles::prepare(const Artifact& artifact, const std::string& key,
     TRY(clear());
     child.state = ChildState::absent;
   }
-  if (child.state == ChildState::absent) TRY(begin(artifact, key, build, env, children));
-  if (!build.empty()) {
+  if (child.state == ChildState::absent) TRY(begin(artifact, key, build, children));
+  if (!build.command.empty()) {
     TRY_LET(const ChildStatus ended, children.wait(key, output, stop));
     TRY_LET(const std::string text, children.output(key));
-    if (ended.state != ChildState::ended || ended.status != 0) return build_failed(ended, text);
+    if (ended.state != ChildState::ended || ended.status != 0)
+      return build_failed(ended, build.limit, text);
     TRY(make_folder(log_.parent_path()));
     TRY(write_file(log_, text));
   }

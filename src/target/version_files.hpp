@@ -14,6 +14,12 @@ namespace belay::target {
 // invalid when a name could leave its folder or be mistaken for another.
 Status check_version(const Version& version);
 
+struct BuildOrder {
+  std::string command;  // shell; empty: nothing to build
+  Environment env;
+  Millis limit = std::chrono::hours(1);
+};
+
 class VersionFiles {
  public:
   // `own`: the target's folder, around `folder`; `log`: where the build's output is kept.
@@ -32,17 +38,16 @@ class VersionFiles {
   Result<Path> work_folder() const;
   // Takes the source, builds it under `key`, and writes `record` last. A failed build leaves the
   // log only. cancelled: the build goes on, and the same key adopts it.
-  Status prepare(const Artifact& artifact, const std::string& key, const std::string& build,
-                 const Environment& env, Json record, Children& children, const Output& output,
-                 std::stop_token stop);
+  Status prepare(const Artifact& artifact, const std::string& key, const BuildOrder& build,
+                 Json record, Children& children, const Output& output, std::stop_token stop);
   // Ends a build that still runs, and removes everything. Fine when nothing is there.
   Status remove(Children& children);
 
  private:
   Status take(const Artifact& artifact, const std::string& key, Children& children);
-  Status begin(const Artifact& artifact, const std::string& key, const std::string& build,
-               const Environment& env, Children& children);
-  Status build_failed(const ChildStatus& ended, const std::string& output);
+  Status begin(const Artifact& artifact, const std::string& key, const BuildOrder& build,
+               Children& children);
+  Status build_failed(const ChildStatus& ended, Millis limit, const std::string& output);
   Status finish(Json record);
   Status clear() const;
 

@@ -104,6 +104,37 @@ TEST(CommandTarget, AProgramThatTakesTooLongIsEndedAndATimeout) {
   EXPECT_EQ(done.error().effect, Effect::none);
 }
 
+TEST(CommandTarget, TheLimitBindsPrepareTogetherWithTheBuild) {
+  CommandSubject subject;
+  subject.config.prepare = "sleep 1000";
+  subject.config.limit = Millis(200);
+  subject.remake();
+  target::Artifact artifact = subject.good();
+  artifact.build = "echo built";
+  const Status done = subject.target().prepare(v1, artifact, "k1", {}, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().fault, Fault::timeout);
+  EXPECT_NE(done.error().message().find("longer than 200ms"), std::string::npos)
+      << done.error().message();
+  EXPECT_EQ(subject.target().status(v1)->phase, Phase::absent);
+}
+
+TEST(CommandTarget, PrepareAndStatusKnowTheProjectAndTheEnvironmentAndNoSecret) {
+  CommandSubject subject;
+  const std::string tell = "echo \"$BELAY_PROJECT $BELAY_ENVIRONMENT $TOKEN\" >> ";
+  subject.config.prepare = tell + subject.live() + ".prepare";
+  subject.config.activate = "true";
+  subject.config.status = tell + subject.live() + ".status; echo live";
+  subject.remake();
+  target::Artifact artifact = subject.good();
+  artifact.build_env = {{"BELAY_PROJECT", "acme"}, {"BELAY_ENVIRONMENT", "production"}};
+  ASSERT_TRUE(subject.target().prepare(v1, artifact, "k1", {}, {}));
+  ASSERT_TRUE(subject.target().activate(v1, {{"TOKEN", "t"}}, "k2", {}, {}));
+  ASSERT_TRUE(subject.target().status(v1));
+  EXPECT_EQ(*read_file(subject.live() + ".prepare"), "acme production \n");
+  EXPECT_EQ(*read_file(subject.live() + ".status"), "acme production \n");
+}
+
 TEST(CommandTarget, AStatusNobodyUnderstandsIsUnknownNotAGuess) {
   CommandSubject subject;
   ASSERT_TRUE(subject.target().prepare(v1, subject.good(), "k1", {}, {}));

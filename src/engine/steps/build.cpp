@@ -58,6 +58,8 @@ class Build final : public StepKind {
     artifact.worker = service.kind == pipeline::Service::Kind::worker;
     artifact.user = user_of(service);
     artifact.build_env = site_.plain_environment;
+    artifact.build_env["BELAY_PROJECT"] = site_.present.project;
+    artifact.build_env["BELAY_ENVIRONMENT"] = site_.environment;
     return artifact;
   }
 
