@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <set>
 
 #include "base/listeners.hpp"
 #include "base/runit.hpp"
 #include "base/text.hpp"
+#include "target/ports.hpp"
 #include "target/version_files.hpp"
 
 namespace belay::target {
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr Millis worker_settles = std::chrono::seconds(3);
+constexpr Millis settles = std::chrono::seconds(3);
 
 // A signal should reach the program, not a shell in front of it. `exec` fits a simple command
 // only; the group's signals reach the others.
@@ -83,13 +83,6 @@ Status write_envdir(const Path& folder, const Environment& env) {
   return sync_folder(folder.parent_path());
 }
 
-std::uint16_t read_port(const Path& file) {
-  const auto text = read_file(file, 64);
-  unsigned port = 0;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), port);
-  return static_cast<std::uint16_t>(port);
-}
-
 class Host final : public Target {
  public:
   Host(HostConfig config, Children& children, Clock& clock)
@@ -134,14 +127,17 @@ class Host final : public Target {
   Supervised supervised(const std::string& name) const {
     return Supervised(name, config_.folder / "services" / name, config_.log_folder / name, clock_);
   }
-  Result<std::uint16_t> assign_port(const Version& version);
-  std::set<std::uint16_t> assigned() const;
+  Ports ports() const { return {config_.folder, config_.first_port, config_.last_port}; }
+  Result<Fd> lock(const Version& version) const;
+  Status end(const Version& version, Millis grace);
+  bool is_at_work(const Version& version, const VersionStatus& now) const;
   std::string run_script(const Version& version, const Json& record) const;
   Environment full_env(const Version& version, const Environment& env, const Json& record,
                        std::uint16_t port) const;
   VersionStatus running_status(const Version& version, const Json& record,
                                const Supervision& now) const;
   void judge_port(VersionStatus& status, const Supervision& now) const;
+  bool has_lost_port(const Version& version, std::uint16_t port) const;
   std::string evidence(const Version& version) const;
 
   HostConfig config_;
@@ -161,39 +157,6 @@ Status Host::prepare(const Version& version, const Artifact& artifact, const std
                     {"user", artifact.user}};
   return files(version).prepare(artifact, key, {artifact.build, artifact.build_env}, record,
                                 children_, output, stop);
-}
-
-std::set<std::uint16_t> Host::assigned() const {
-  std::set<std::uint16_t> ports;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(config_.folder / "services", code)) {
-    ports.insert(read_port(entry.path() / "port"));
-  }
-  return ports;
-}
-
-// The next one after the last: a port just given back may still be known to somebody.
-Result<std::uint16_t> Host::assign_port(const Version& version) {
-  TRY(make_folder(service_folder(version)));
-  const Path lock_path = config_.folder / "ports.lock";
-  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock || ::flock(lock.get(), LOCK_EX) != 0) {
-    return errno_error(errno, "cannot lock " + lock_path.string());
-  }
-  const std::set<std::uint16_t> taken = assigned();
-  const int span = config_.last_port - config_.first_port + 1;
-  const int last = read_port(config_.folder / "last_port");
-  const int from =
-      last < config_.first_port || last >= config_.last_port ? 0 : last + 1 - config_.first_port;
-  for (int n = 0; n < span; ++n) {
-    const auto port = static_cast<std::uint16_t>(config_.first_port + (from + n) % span);
-    if (taken.contains(port) || !can_listen("127.0.0.1", port) || !can_listen("", port)) continue;
-    TRY(write_file(config_.folder / "last_port", std::to_string(port)));
-    TRY(write_file(service_folder(version) / "port", std::to_string(port)));
-    return port;
-  }
-  return fail(Fault::refused, fmt::format("every port from {} to {} is in use; widen `ports:`",
-                                          config_.first_port, config_.last_port));
 }
 
 std::string Host::run_script(const Version& version, const Json& record) const {
@@ -218,17 +181,34 @@ Environment Host::full_env(const Version& version, const Environment& env, const
   return all;
 }
 
+// Held while a version is started or ended: what one process puts there, another would take away.
+Result<Fd> Host::lock(const Version& version) const {
+  TRY(make_folder(service_folder(version)));
+  const Path path = service_folder(version) / "lock";
+  Fd held(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!held || ::flock(held.get(), LOCK_EX) != 0) {
+    return errno_error(errno, "cannot lock " + path.string());
+  }
+  return held;
+}
+
+// One that is being stopped still answers, and does not count.
+bool Host::is_at_work(const Version& version, const VersionStatus& now) const {
+  return (now.phase == Phase::running || now.phase == Phase::starting) && !now.port_lost &&
+         supervised(name_of(version)).enabled();
+}
+
 Result<VersionStatus> Host::start(const Version& version, const Environment& env, std::stop_token) {
   TRY(check_version(version));
   TRY_LET(const Json record, files(version).record());
+  TRY_LET(const Fd held, lock(version));
   TRY_LET(const VersionStatus before, status(version));
-  if (before.phase == Phase::running || before.phase == Phase::starting) return before;
-  TRY(stop(version, std::chrono::seconds(10)));
+  if (is_at_work(version, before)) return before;
+  TRY(end(version, std::chrono::seconds(10)));
   std::uint16_t port = 0;
   if (!record.value("worker", false)) {
-    TRY_LET(port, assign_port(version));
+    TRY_LET(port, ports().assign(service_folder(version)));
   }
-  TRY(make_folder(service_folder(version)));
   TRY(write_envdir(service_folder(version) / "env", full_env(version, env, record, port)));
   Supervised program = supervised(name_of(version));
   TRY(program.write(run_script(version, record)));
@@ -254,6 +234,7 @@ void Host::judge_port(VersionStatus& status, const Supervision& now) const {
   });
   if (!ours) {
     status.text = fmt::format("port {} is taken by {}", status.port, holder_of(status.port));
+    status.port_lost = now.since >= settles;
   } else if (!answers(status.port)) {
     status.text = fmt::format("it listens on port {}, and not on 127.0.0.1 (HOST)", status.port);
   } else {
@@ -261,10 +242,20 @@ void Host::judge_port(VersionStatus& status, const Supervision& now) const {
   }
 }
 
+// Its own program may be starting again at this very moment.
+bool Host::has_lost_port(const Version& version, std::uint16_t port) const {
+  if (port == 0) return false;
+  const auto found = listeners(port);
+  const auto now = supervised(name_of(version)).look();
+  return !found.empty() && now &&
+         std::none_of(found.begin(), found.end(),
+                      [&](const Listener& one) { return one.pid != 0 && one.session == now->pid; });
+}
+
 VersionStatus Host::running_status(const Version& version, const Json& record,
                                    const Supervision& now) const {
   VersionStatus status;
-  status.port = read_port(service_folder(version) / "port");
+  status.port = Ports::of(service_folder(version));
   status.restarts = now.ended;
   if (!now.supervised) {
     status.phase = Phase::failed;
@@ -273,6 +264,10 @@ VersionStatus Host::running_status(const Version& version, const Json& record,
     status.phase = Phase::failed;
     status.text = fmt::format("it ended {} times, last with {}; its last lines:\n{}", now.ended,
                               now.last_end, evidence(version));
+    status.port_lost = has_lost_port(version, status.port);
+    if (status.port_lost)
+      status.text = fmt::format("port {} is taken by {}; {}", status.port, holder_of(status.port),
+                                status.text);
   } else if (!now.up) {
     status.phase = Phase::starting;
     if (now.ended > 0) {
@@ -280,7 +275,7 @@ VersionStatus Host::running_status(const Version& version, const Json& record,
                                 now.last_end, evidence(version));
     }
   } else if (record.value("worker", false)) {
-    status.phase = now.since >= worker_settles ? Phase::running : Phase::starting;
+    status.phase = now.since >= settles ? Phase::running : Phase::starting;
   } else {
     judge_port(status, now);
   }
@@ -303,16 +298,26 @@ Result<VersionStatus> Host::status(const Version& version) {
   return status;
 }
 
-Status Host::stop(const Version& version, Millis grace) {
-  TRY(check_version(version));
+// The lock is held.
+Status Host::end(const Version& version, Millis grace) {
   TRY(supervised(name_of(version)).stop(grace));
   // It will be started with an environment of its own; until then nobody needs the secrets.
   TRY(remove_tree(service_folder(version) / "env"));
   return remove_tree(service_folder(version) / "port");
 }
 
+Status Host::stop(const Version& version, Millis grace) {
+  TRY(check_version(version));
+  std::error_code code;
+  if (!fs::exists(service_folder(version), code)) return {};
+  TRY_LET(const Fd held, lock(version));
+  return end(version, grace);
+}
+
 Status Host::remove(const Version& version) {
-  TRY(stop(version, std::chrono::seconds(10)));
+  TRY(check_version(version));
+  TRY_LET(const Fd held, lock(version));
+  TRY(end(version, std::chrono::seconds(10)));
   TRY(remove_tree(service_folder(version)));
   TRY(files(version).remove(children_));
   return remove_tree(config_.log_folder / name_of(version));

@@ -49,6 +49,7 @@ const char* to_string(Phase phase);
 struct VersionStatus {
   Phase phase = Phase::absent;
   std::uint16_t port = 0;  // host target: where it answers, on loopback
+  bool port_lost = false;  // another program has it; start() gives the version another one
   bool live = false;       // command target: what its `status` says
   int restarts = 0;        // since it was started
   std::string text;        // evidence, for people
@@ -65,7 +66,8 @@ class Target {
                          const Output& output, std::stop_token stop) = 0;
   // Starts it beside whatever is live, unseen by customers; it outlives Belay and comes back after
   // a reboot. `env` may hold secrets; it is kept only in the version's own env/ folder (0700).
-  // Already running: the same answer. Command targets have nothing to do here.
+  // Already running: the same answer; one that is being stopped is waited for, and started anew.
+  // Command targets have nothing to do here.
   virtual Result<VersionStatus> start(const Version& version, const Environment& env,
                                       std::stop_token stop) = 0;
   // Makes it live. Host targets leave that to the proxy and do nothing.

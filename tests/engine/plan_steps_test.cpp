@@ -105,6 +105,25 @@ TEST(SafetyPoint, OfADeployIsNoSafetyPointWithoutItNothingShips) {
   EXPECT_EQ(shop.migrations(), 0);
 }
 
+TEST(Start, OnAPortThatSomebodyWasQuickerToTakeIsDoneAgainOnAnotherAndSaysSo) {
+  Shop shop;
+  shop.backend.loses_its_port(second_release, 2);
+  const auto run = shop.create(shop.deploy_plan());
+  EXPECT_EQ(shop.finish(run), "done");
+  EXPECT_EQ(shop.active("backend"), second_release);
+  EXPECT_NE(shop.listener.said().find("is taken by nginx; it is started again"), std::string::npos)
+      << shop.listener.said();
+}
+
+TEST(Start, ThatFindsNoFreePortGivesUpAndNamesTheHolder) {
+  Shop shop;
+  shop.backend.loses_its_port(second_release, 100);
+  const auto run = shop.create(shop.deploy_plan());
+  EXPECT_NE(shop.finish(run), "done");
+  EXPECT_EQ(shop.active("backend"), first_release);
+  EXPECT_EQ(shop.backend.faults.count("start"), 1 + 4);
+}
+
 TEST(Workers, AreNeverOfTwoReleasesAtOnceAndRunAgainAfterEveryEnding) {
   struct Row {
     const char* name;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/fake/fake_target.hpp"
 
+#include <fmt/format.h>
+
 namespace belay::fake {
 
 using target::Artifact;
@@ -30,6 +32,11 @@ FakeTarget::Entry* FakeTarget::find(const Version& version) {
 void FakeTarget::becomes(const std::string& release, Phase phase) {
   std::lock_guard guard(lock_);
   becomes_[release] = phase;
+}
+
+void FakeTarget::loses_its_port(const std::string& release, int times) {
+  std::lock_guard guard(lock_);
+  losses_[release] = times;
 }
 
 void FakeTarget::crash(const Version& version) {
@@ -94,7 +101,9 @@ VersionStatus FakeTarget::shown(const Version& version, const Entry& entry) cons
   status.port = entry.port;
   const auto live = live_.find(version.service);
   status.live = live != live_.end() && live->second == version.release;
+  status.port_lost = entry.port_lost;
   status.text = entry.phase == Phase::failed ? "it ended with status 1" : "";
+  if (entry.port_lost) status.text = fmt::format("port {} is taken by nginx", entry.port);
   return status;
 }
 
@@ -112,7 +121,10 @@ Result<VersionStatus> FakeTarget::start(const Version& version, const Environmen
         if (!behind_proxy_ || is_up(entry->phase)) return shown(version, *entry);
         const auto planned = becomes_.find(version.release);
         entry->phase = planned == becomes_.end() ? Phase::running : planned->second;
-        if (entry->port == 0 && !entry->artifact.worker) entry->port = next_port_++;
+        if ((entry->port == 0 || entry->port_lost) && !entry->artifact.worker)
+          entry->port = next_port_++;
+        entry->port_lost = losses_[version.release]-- > 0;
+        if (entry->port_lost) entry->phase = Phase::failed;
         entry->env = env;
         entry->log += "started\n";
         return shown(version, *entry);

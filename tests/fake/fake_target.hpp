@@ -20,6 +20,8 @@ class FakeTarget final : public target::Target {
   FaultPlan faults;
   // What a started version of this release becomes; running when not said.
   void becomes(const std::string& release, target::Phase phase);
+  // Its next starts find their port taken by somebody else.
+  void loses_its_port(const std::string& release, int times);
   // The version dies by itself, as by a crash loop.
   void crash(const target::Version& version);
   // The host goes down and comes up again: what was enabled runs, under its old port.
@@ -55,6 +57,7 @@ class FakeTarget final : public target::Target {
     target::Artifact artifact;
     target::Phase phase = target::Phase::prepared;
     std::uint16_t port = 0;
+    bool port_lost = false;
     Environment env;
     std::string log;
   };
@@ -67,6 +70,7 @@ class FakeTarget final : public target::Target {
   mutable std::mutex lock_;
   std::map<Key, Entry> entries_;
   std::map<std::string, target::Phase> becomes_;
+  std::map<std::string, int> losses_;
   std::map<std::string, std::string> live_;
   std::uint16_t next_port_ = 20000;
 };

@@ -29,8 +29,7 @@ class HostSubject final : public TargetSubject {
     // Programs of the test run beside each other: each takes ports of its own.
     first_port_ = static_cast<std::uint16_t>(20000 + ::getpid() % 500 * 20);
     children_ = make_children(scratch_->path() / "children");
-    target_ =
-        target::make_host({folder(), first_port_, first_port_ + 19, logs()}, *children_, clock);
+    target_ = another_target("host");
   }
   ~HostSubject() override {
     for (const auto& service : {"shop", "mail"}) {
@@ -71,7 +70,14 @@ class HostSubject final : public TargetSubject {
   void let_others_pass() { ::chmod(scratch_->path().c_str(), 0711); }
   Path folder() const { return scratch_->path() / "host"; }
   Path logs() const { return scratch_->path() / "logs"; }
-  std::uint16_t first_port() const { return first_port_; }
+  std::uint16_t port_after(std::uint16_t port) const {
+    return port == first_port_ + 19 ? first_port_ : static_cast<std::uint16_t>(port + 1);
+  }
+  // Another project's, with the same range of ports.
+  std::unique_ptr<target::Target> another_target(const std::string& name) {
+    return target::make_host({scratch_->path() / name, first_port_, first_port_ + 19, logs()},
+                             *children_, clock);
+  }
   bool wait_until(Millis limit, const std::function<bool()>& condition) {
     const Millis end = clock.steady() + limit;
     while (!condition()) {

@@ -159,15 +159,31 @@ TEST_F(Host, AServiceThatNeverListensIsNeverRunning) {
 }
 
 TEST_F(Host, APortThatSomebodyElseHoldsIsPassedOver) {
-  auto stranger = subject.listen_on(subject.first_port());
-  ASSERT_TRUE(stranger);
   prepared(subject.good());
+  prepared(subject.good(), v2);
   started(v1);
-  ASSERT_TRUE(becomes(v1, Phase::running)) << status(v1).text;
-  EXPECT_NE(status(v1).port, subject.first_port());
+  const auto next = subject.port_after(status(v1).port);
+  auto stranger = subject.listen_on(next);
+  ASSERT_TRUE(stranger);
+  started(v2);
+  ASSERT_TRUE(becomes(v2, Phase::running)) << status(v2).text;
+  EXPECT_NE(status(v2).port, next);
 }
 
-TEST_F(Host, AStrangerOnOurPortIsNotMistakenForTheService) {
+TEST_F(Host, ProjectsThatShareARangeBeginAtPlacesOfTheirOwnInIt) {
+  std::set<std::uint16_t> ports;
+  for (const char* project : {"one", "two", "three", "four", "five", "six"}) {
+    auto other = subject.another_target(project);
+    ASSERT_TRUE(other->prepare(v1, subject.good(), std::string("k-") + project, {}, {}));
+    const auto begun = other->start(v1, {}, {});
+    ASSERT_TRUE(begun) << begun.error().message();
+    ports.insert(begun->port);
+    ASSERT_TRUE(other->stop(v1, Millis(100)));
+  }
+  EXPECT_GE(ports.size(), 4u) << "each was stopped before the next one chose";
+}
+
+TEST_F(Host, AStrangerOnOurPortIsNotMistakenForTheServiceAndAStartTakesAnotherPort) {
   target::Artifact artifact = subject.good();
   artifact.run = "while [ ! -e ../../../../go ]; do sleep 0.02; done; exec python3 server.py";
   prepared(artifact);
@@ -181,6 +197,41 @@ TEST_F(Host, AStrangerOnOurPortIsNotMistakenForTheService) {
   })) << status(v1).text;
   ASSERT_TRUE(becomes(v1, Phase::failed)) << status(v1).text;
   EXPECT_NE(status(v1).text.find("address already in use"), std::string::npos) << status(v1).text;
+  EXPECT_TRUE(status(v1).port_lost) << status(v1).text;
+  started(v1);
+  ASSERT_TRUE(becomes(v1, Phase::running)) << status(v1).text;
+  EXPECT_NE(status(v1).port, port);
+  EXPECT_FALSE(status(v1).port_lost);
+}
+
+TEST_F(Host, AProgramThatLivesOnBesideAStrangerOnItsPortHasLostThePort) {
+  target::Artifact artifact = subject.good();
+  artifact.run = "sleep 1000";
+  prepared(artifact);
+  started(v1);
+  auto stranger = subject.listen_on(status(v1).port);
+  ASSERT_TRUE(stranger);
+  EXPECT_TRUE(subject.wait_until(std::chrono::seconds(10), [&] { return status(v1).port_lost; }));
+  EXPECT_EQ(status(v1).phase, Phase::starting);
+}
+
+TEST_F(Host, AStartDuringAStopWaitsForItsEndAndTheVersionRunsAfterwards) {
+  prepared(subject.good());
+  started(v1, {{"STUBBORN", "1"}});
+  ASSERT_TRUE(becomes(v1, Phase::running)) << status(v1).text;
+  const auto first = listeners(status(v1).port);
+  {
+    std::jthread stopping([&] { EXPECT_TRUE(target().stop(v1, Millis(1500))); });
+    ASSERT_TRUE(subject.wait_until(std::chrono::seconds(10), [&] {
+      return fs::exists(subject.folder() / "services/shop@r1/down");
+    }));
+    started(v1, {{"GREETING", "again"}});
+  }
+  ASSERT_TRUE(becomes(v1, Phase::running)) << status(v1).text;
+  const auto now = listeners(status(v1).port);
+  ASSERT_TRUE(first.size() == 1 && now.size() == 1);
+  EXPECT_NE(first[0].pid, now[0].pid);
+  EXPECT_EQ(subject.get(status(v1).port, "/env/GREETING"), "again");
 }
 
 TEST_F(Host, AServiceThatIgnoresSigtermIsKilledAfterItsGrace) {

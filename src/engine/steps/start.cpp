@@ -12,8 +12,22 @@ namespace {
 
 constexpr Millis readiness_limit = std::chrono::seconds(60);
 constexpr std::size_t log_bytes = 2000;
+constexpr int most_starts = 4;
 
-// Until the readiness check holds, or, for a worker, until it has stayed up.
+// conflict: it must be started again.
+Status still_up(const target::Version& version, const target::VersionStatus& now) {
+  const auto name = version.service + " " + version.release;
+  if (now.port_lost)
+    return fail(Fault::conflict, fmt::format("{} cannot start: {}", name, now.text));
+  if (now.phase == target::Phase::prepared)
+    return fail(Fault::conflict, name + " was stopped while it started");
+  if (now.phase == target::Phase::failed)
+    return fail(Fault::refused, fmt::format("{} went down while starting: {}", name, now.text));
+  return {};
+}
+
+// Until the readiness check holds, or, for a worker, until it has stayed up. Whoever else answers
+// at its port does not make it ready.
 Status wait_until_ready(Site& site, const target::Version& version,
                         const target::VersionStatus& started, const pipeline::Service& asked,
                         const StepContext& context) {
@@ -22,14 +36,16 @@ Status wait_until_ready(Site& site, const target::Version& version,
   int in_a_row = 0;
   std::string last = "no answer yet";
   while (site.clock->steady() < deadline) {
-    TRY_LET(auto status, site.target(version.service).status(version));
-    if (status.phase == target::Phase::failed) {
-      return fail(Fault::refused, fmt::format("{} {} went down while starting: {}", version.service,
-                                              version.release, status.text));
+    TRY_LET(auto now, site.target(version.service).status(version));
+    TRY(still_up(version, now));
+    if (now.phase == target::Phase::running) {
+      const auto sample = ready_sample(site, asked, started.port, context.stop);
+      last = sample.text;
+      in_a_row = sample.good ? in_a_row + 1 : 0;
+    } else {
+      last = now.text.empty() ? last : now.text;
+      in_a_row = 0;
     }
-    const auto sample = ready_sample(site, asked, started.port, context.stop);
-    last = sample.text;
-    in_a_row = sample.good ? in_a_row + 1 : 0;
     if (in_a_row >= rise) return {};
     if (!site.clock->sleep(Millis(in_a_row > 0 ? 100 : 200), context.stop))
       return fail(Fault::cancelled, "stopped");
@@ -38,21 +54,30 @@ Status wait_until_ready(Site& site, const target::Version& version,
                                           version.release, for_people(readiness_limit), last));
 }
 
-// Started, and ready; the last lines that it wrote are in the error.
+// The last lines that it wrote go with the error.
+Error with_log(Site& site, const target::Version& version, const Error& error) {
+  if (error.fault == Fault::cancelled) return error;
+  auto log = site.target(version.service).logs(version, log_bytes);
+  return fail(error.fault, error.message() + (log && !log->empty() ? "\n" + *log : std::string()));
+}
+
+// Started, and ready. A port that somebody else was quicker to take, or a stop from elsewhere, is
+// no fault of the release: it is started again.
 Result<target::VersionStatus> bring_up(Site& site, const target::Version& version, bool listening,
                                        const StepContext& context) {
   auto& target = site.target(version.service);
   TRY_LET(auto env, site.environment_of(version.service, version.release));
-  TRY_LET(auto started, target.start(version, env, context.stop));
-  if (!target.behind_proxy()) return started;
-  auto asked = site.service(version.release, version.service);
-  if (listening) asked.check.reset();
-  Status ready = wait_until_ready(site, version, started, asked, context);
-  if (ready) return started;
-  if (ready.error().fault == Fault::cancelled) return std::move(ready).error();
-  auto log = target.logs(version, log_bytes);
-  return fail(ready.error().fault,
-              ready.error().message() + (log && !log->empty() ? "\n" + *log : std::string()));
+  for (int n = 1;; ++n) {
+    TRY_LET(auto started, target.start(version, env, context.stop));
+    if (!target.behind_proxy()) return started;
+    auto asked = site.service(version.release, version.service);
+    if (listening) asked.check.reset();
+    Status ready = wait_until_ready(site, version, started, asked, context);
+    if (ready) return started;
+    if (ready.error().fault != Fault::conflict || n == most_starts)
+      return with_log(site, version, ready.error());
+    context.say(ready.error().message() + "; it is started again");
+  }
 }
 
 class Start final : public StepKind {
