@@ -259,8 +259,8 @@ void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
     back(plan, "back:preview", "preview", "what going back would cost", {{"point", "rp-{run}"}},
          {"migrate"});
     back(plan, "back:ask", "ask",
-         "the code is back; whether the data goes back is a person's decision "
-         "(rollback.database: ask): belay resume RUN --rewind, or belay resume RUN --keep-data",
+         "whether the data goes back too is a person's decision (rollback.database: ask): "
+         "belay resume {run} --rewind, or belay resume {run} --keep-data",
          Json::object(), {"migrate"});
   }
   if (shape.proxied && ask && !plan.live.empty())
@@ -291,11 +291,11 @@ void add_way_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   }
   add_data_back(plan, parts, shape);
   back(plan, "back:stop", "stop", "the new versions", {{"release", "new"}}, begun_by(shape));
-  if (fenced || shape.fence) {
+  if ((data && fenced) || shape.fence) {
     Ids undoes;
     if (data && fenced) undoes.push_back("migrate");
     if (shape.fence) undoes.push_back("hold");
-    back(plan, "back:lift", "lift", "the fence is lifted", {{"hold", "back:hold"}},
+    back(plan, "back:lift", "lift", "customers' requests go on", {{"hold", "back:hold"}},
          std::move(undoes));
   }
   if (shape.workers && !plan.live.empty()) {

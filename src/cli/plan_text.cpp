@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan, and how a run ended, as text that could be read out over the telephone.
+// A plan as text that could be read out over the telephone.
 #include <fmt/format.h>
 
 #include "base/text.hpp"
@@ -7,7 +7,6 @@
 
 namespace belay::cli {
 
-using engine::Loaded;
 using pipeline::Plan;
 using pipeline::Step;
 
@@ -114,71 +113,6 @@ std::string warnings(const Plan& plan) {
   return out;
 }
 
-std::optional<TimePoint> ended(const Loaded& loaded, const std::string& step) {
-  const auto* record = loaded.history.record(step);
-  return record == nullptr ? std::nullopt : std::optional(record->ended);
-}
-
-// Times people ask for first: how long until it was noticed, how long until it was well again.
-std::string times_back(const Loaded& loaded) {
-  const auto& history = loaded.history;
-  if (!history.way_back_at) return {};
-  std::string out;
-  if (const auto switched = ended(loaded, "switch")) {
-    out += fmt::format("noticed after {} · ", for_people(*history.way_back_at - *switched));
-  }
-  TimePoint back = *history.way_back_at;
-  for (const char* step : {"back:switch", "back:rewind", "back:lift", "back:check"}) {
-    if (const auto at = ended(loaded, step)) back = std::max(back, *at);
-  }
-  return out + fmt::format("back after {}", for_people(back - *history.way_back_at));
-}
-
-Json rewind_result(const Loaded& loaded) {
-  for (const char* step : {"back:rewind", "rewind"}) {
-    if (loaded.history.done(step)) return loaded.history.record(step)->result;
-  }
-  return Json();
-}
-
-std::string salvage_lines(const Loaded& loaded, const std::string& run) {
-  const auto rewind = rewind_result(loaded);
-  if (!rewind.is_object() || rewind.value("salvage", std::string()).empty()) return {};
-  const auto salvage = rewind["salvage"].get<std::string>();
-  return fmt::format(
-      "  {} documents reverted, {} taken back, {} brought back; what they were is kept:\n"
-      "  look at it:                belay salvage show {}\n"
-      "  put writes back:           belay salvage apply {}\n"
-      "  the data as it was before: belay rollback --undo {}\n",
-      with_commas(rewind.value("reverted", std::uint64_t{0})),
-      with_commas(rewind.value("removed", std::uint64_t{0})),
-      with_commas(rewind.value("brought_back", std::uint64_t{0})), salvage, salvage, run);
-}
-
-std::string shipped_text(const Loaded& loaded, const std::string& run) {
-  const auto& plan = loaded.plan;
-  const auto took = loaded.history.finished_at
-                        ? for_people(*loaded.history.finished_at - loaded.history.created_at)
-                        : "";
-  if (plan.pipeline == "deploy") {
-    return fmt::format("\nShipped. Customers are on {} ({}).\n  {}\n", plan.release, took,
-                       plan.live.empty() ? "the first release: there is none to go back to"
-                                         : "to go back: belay rollback " + plan.live);
-  }
-  std::string out = fmt::format("\nDone. Customers are on {} ({}).\n",
-                                plan.release.empty() ? "the same release" : plan.release, took);
-  out += salvage_lines(loaded, run);
-  if (plan.pipeline == "rollback" && plan.facts.value("code", false))
-    out += fmt::format("  to go forward again:       belay rollback {}{}\n", plan.live,
-                       rewind_result(loaded).is_null() ? " --code-only" : "");
-  return out;
-}
-
-// Further lines stand under the first.
-std::string indented(const std::string& text) {
-  return join(split(trim(text), '\n'), "\n  ");
-}
-
 }  // namespace
 
 std::string plan_for_people(const Plan& plan, const std::string& next_command) {
@@ -203,35 +137,6 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   out += fmt::format("  digest {}\n", pipeline::digest(plan).substr(0, 16));
   if (!next_command.empty()) out += "  Nothing has been changed. To go on: " + next_command + "\n";
   return out;
-}
-
-std::string ending_for_people(const std::string& run, const Loaded& loaded) {
-  const auto& history = loaded.history;
-  const auto& plan = loaded.plan;
-  if (history.stopped) {
-    return fmt::format(
-        "\nSTOPPED, a person is needed: {}\n  The run keeps its lock. When the cause is mended: "
-        "belay resume {}\n",
-        *history.stopped, run);
-  }
-  const auto because = indented(history.finished.value("text", std::string()));
-  if (history.ending == "done") return shipped_text(loaded, run);
-  if (history.ending == "rolled_back") {
-    std::string out = fmt::format("\nRolled back. Customers are on {}.\n  because of {}\n  {}\n",
-                                  plan.live, because, times_back(loaded));
-    return out + salvage_lines(loaded, run);
-  }
-  if (history.ending == "failed")
-    return fmt::format("\nFailed; nothing was changed{}.\n  {}\n",
-                       plan.live.empty() ? "" : ", customers are on " + plan.live, because);
-  if (history.ending == "superseded")
-    return fmt::format("\nSuperseded; nothing was changed.\n  {}\n", because);
-  if (history.ending == "refused" || history.ending == "expired")
-    return fmt::format("\nNot approved; nothing was changed.\n  {}\n", because);
-  if (history.ending == "busy") return fmt::format("\nBusy; nothing was changed.\n  {}\n", because);
-  if (history.ending == "cancelled")
-    return fmt::format("\nCancelled; nothing was changed.\n  {}\n", because);
-  return fmt::format("\nRun {} goes on: belay resume {}\n", run, run);
 }
 
 }  // namespace belay::cli

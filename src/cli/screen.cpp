@@ -52,6 +52,22 @@ std::string row(const std::string& mark, const std::string& label, const std::st
   return left + time;
 }
 
+// By what was begun: the code, the data, or both.
+std::string what_goes_back(const Plan& plan, const std::set<std::string>& begun) {
+  const auto called_for = [&](const char* kind) {
+    return std::any_of(plan.back.begin(), plan.back.end(), [&](const Step& step) {
+      return step.kind == kind && (step.undoes.empty() ||
+                                   std::any_of(step.undoes.begin(), step.undoes.end(),
+                                               [&](const auto& id) { return begun.contains(id); }));
+    });
+  };
+  const bool code = called_for("switch");
+  std::string what = code ? (plan.live.empty() ? "taking it down" : "code") : "";
+  if (called_for("ask")) return (code ? what + "; " : "") + "about the data a person is asked";
+  if (called_for("rewind")) what += code ? " and data" : "data";
+  return what.empty() ? "what was begun" : what;
+}
+
 std::string progress_text(const engine::Progress& p, double rate) {
   const auto of = p.total > 0 ? " of " + with_commas(p.total) : std::string();
   std::string text = fmt::format("{} {}{} {}", p.what, with_commas(p.done), of, p.unit);
@@ -118,6 +134,7 @@ void Screen::event(const std::string& run, const Plan& plan, const Event& event)
   if (event.kind == "step.intent") {
     const auto step = event.body.value("step", "");
     begun_.try_emplace(step, event.at);
+    ever_begun_.insert(step);
     static_cast<void>(label(plan, step));
   }
   if (event.seq <= quiet_until_) return;
@@ -190,10 +207,8 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
   } else if (event.kind == "cancel.requested") {
     line("Cancelled: " + text("because"), event.at);
   } else if (event.kind == "way_back.begun") {
-    const bool data = std::any_of(plan.back.begin(), plan.back.end(),
-                                  [](const Step& s) { return s.kind == "rewind"; });
     line(fmt::format("{}Rolling back: {}", session_.terminal.tty ? "\n" : "",
-                     data ? "code and data" : "code"),
+                     what_goes_back(plan, ever_begun_)),
          event.at);
   } else if (event.kind == "run.resumed") {
     line(fmt::format("Resumed by {}", text("by")), event.at);

@@ -50,6 +50,7 @@ class Screen final : public engine::Reporter {
   std::int64_t quiet_until_ = 0;
   std::vector<std::string> letters_;  // way-back steps in the order they were begun
   std::map<std::string, TimePoint> begun_;
+  std::set<std::string> ever_begun_;
   Bar bar_;
   bool bar_shown_ = false;
 };

@@ -167,9 +167,13 @@ int exit_of(const engine::Loaded& loaded, engine::RunState state) {
   return exit_failed;
 }
 
-int follow(Session& session, app::Desk& desk, const std::string& run) {
+namespace {
+
+int follow_from(Session& session, app::Desk& desk, const std::string& run,
+                std::int64_t quiet_until) {
   Screen screen(session, desk.project.places,
                 [](std::string_view text) { return std::string(text); });
+  screen.quiet_until(quiet_until);
   Signals signals;
   std::stop_source stop;
   bool interrupted = false;
@@ -192,6 +196,12 @@ int follow(Session& session, app::Desk& desk, const std::string& run) {
   }
   put(fmt::format("\nNot following any more; the run goes on. To stop it: belay cancel {}\n", run));
   return exit_interrupted;
+}
+
+}  // namespace
+
+int follow(Session& session, app::Desk& desk, const std::string& run) {
+  return follow_from(session, desk, run, 0);
 }
 
 namespace {
@@ -282,13 +292,17 @@ Result<engine::RunState> drive_here(const Session& session, app::Desk& desk, Sig
 
 }  // namespace
 
-int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait) {
+namespace {
+
+// To the end, or to where a person is needed. What happened before `quiet_until` was shown already.
+int drive_or_follow_on(Session& session, app::Desk& desk, const std::string& run, bool wait,
+                       std::int64_t quiet_until) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return tell(loaded.error());
   tell_of_lock(desk, loaded->plan, run);
   if (agent_is_running(desk)) {
     auto could = agent_could_drive(desk, loaded->plan);
-    if (could) return follow(session, desk, run);
+    if (could) return follow_from(session, desk, run, quiet_until);
     std::fputs(
         (could.error().message() +
          "\nThe agent does not have it, so this command drives the run itself; `belay doctor` "
@@ -304,13 +318,27 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
   desk.machine->hide(secrets);
   Screen screen(session, desk.project.places,
                 [secrets](std::string_view text) { return secrets->mask(text); });
+  screen.quiet_until(quiet_until);
   engine::Runner runner(*desk.journal, (*works)->steps, desk.world(), screen, *desk.claims);
   auto state =
       drive_here(session, desk, signals, runner, screen, run, loaded->history.last_seq, wait);
   // Somebody else, an agent most likely, was first.
-  if (!state && state.error().fault == Fault::busy) return follow(session, desk, run);
+  if (!state && state.error().fault == Fault::busy)
+    return follow_from(session, desk, run, quiet_until);
   if (!state) return tell(state.error());
   return finish(session, desk, run, *state);
+}
+
+}  // namespace
+
+int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait) {
+  std::int64_t shown = 0;
+  for (;;) {
+    const int code = drive_or_follow_on(session, desk, run, wait, shown);
+    if (code != exit_needs_person) return code;
+    if (auto loaded = engine::load_run(*desk.journal, run)) shown = loaded->history.last_seq;
+    if (!answer_question(session, desk, run)) return code;
+  }
 }
 
 }  // namespace belay::cli

@@ -30,6 +30,10 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run = {});
 // Drives the run here, or follows it when an agent drives. Ends with the run's exit code.
 int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait = true);
 
+// Asks on the terminal what the run has stopped for, and writes the answer into its journal. False
+// when there is no question, no terminal, or no answer: then the run stays as it is.
+bool answer_question(const Session& session, app::Desk& desk, const std::string& run);
+
 // Only follows.
 int follow(Session& session, app::Desk& desk, const std::string& run);
 

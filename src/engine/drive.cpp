@@ -11,6 +11,14 @@ namespace {
 
 constexpr Millis longest_wait = std::chrono::hours(1);
 
+// A plan is made before its run has a number.
+std::string with_run(std::string text, const std::string& run) {
+  constexpr std::string_view mark = "{run}";
+  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + run.size()))
+    text.replace(at, mark.size(), run);
+  return text;
+}
+
 }  // namespace
 
 Result<RunState> Drive::go(const std::string& me) {
@@ -144,7 +152,8 @@ Drive::Turn Drive::act(const pipeline::GoBack& next) {
 }
 
 Drive::Turn Drive::act(const pipeline::Stop& next) {
-  if (!history().stopped) TRY(append({make_event("run.stopped", {{"because", next.because}})}));
+  if (!history().stopped)
+    TRY(append({make_event("run.stopped", {{"because", with_run(next.because, run_)}})}));
   return std::optional(RunState::needs_person);
 }
 

@@ -113,10 +113,19 @@ Next try_again(const Step& step, const StepRecord& record, const History& histor
   return Perform{{step.id}};
 }
 
+// By a person, or because there is nothing to ask about.
+bool answered(const Plan& plan, const History& history) {
+  return history.data_answer || nothing_to_take_back(plan, history);
+}
+
+bool keeps_data(const Plan& plan, const History& history) {
+  return history.data_answer ? !*history.data_answer : nothing_to_take_back(plan, history);
+}
+
 // How the run ends when the way back is done.
 Finish came_back(const Plan& plan, const History& history) {
   const bool was_up = !plan.live.empty() || plan.pipeline != "deploy";
-  if (!was_up) return {"failed", *history.way_back + "; nothing is live"};
+  if (!was_up) return {"failed", *history.way_back};
   return {"rolled_back", *history.way_back};
 }
 
@@ -137,7 +146,7 @@ Next backward(const Plan& plan, const History& history, TimePoint now) {
     const auto* record = history.record(step->id);
     if (record != nullptr && record->state == State::done) continue;
     if (step->kind == "ask") {
-      if (history.data_answer) continue;
+      if (answered(plan, history)) continue;
       return Stop{step->title};
     }
     if (record == nullptr) return with_those_beside(*step, steps, history);
@@ -157,14 +166,33 @@ bool changed(const Plan& plan, const History& history) {
                      [&](const Step& step) { return step.changes && history.begun(step.id); });
 }
 
+bool nothing_to_take_back(const Plan& plan, const History& history) {
+  return std::any_of(plan.back.begin(), plan.back.end(), [&](const Step& step) {
+    if (step.kind != "preview" || !history.done(step.id)) return false;
+    const auto& result = history.record(step.id)->result;
+    return result.contains("differences") && result["differences"].empty();
+  });
+}
+
+const Step* open_question(const Plan& plan, const History& history) {
+  if (!history.way_back || !history.ending.empty()) return nullptr;
+  for (const Step* step : way_back(plan, history)) {
+    if (history.done(step->id)) continue;
+    if (step->kind != "ask") return nullptr;
+    if (!answered(plan, history)) return step;
+  }
+  return nullptr;
+}
+
 std::vector<const Step*> way_back(const Plan& plan, const History& history) {
   std::vector<const Step*> steps;
   for (const auto& step : plan.back) {
     const bool called_for =
         step.undoes.empty() || std::any_of(step.undoes.begin(), step.undoes.end(),
                                            [&](const auto& id) { return history.begun(id); });
-    // A person decided to keep the data: what would have rewound it stays undone.
-    const bool kept = step.args.value("only_if_rewinding", false) && history.data_answer == false;
+    // A person decided to keep the data, or it is as it was: what would have rewound it stays
+    // undone.
+    const bool kept = step.args.value("only_if_rewinding", false) && keeps_data(plan, history);
     if (called_for && !kept) steps.push_back(&step);
   }
   return steps;

@@ -66,6 +66,12 @@ bool changed(const Plan& plan, const History& history);
 // names others in `after` goes beside the rest as soon as those are done.
 std::vector<const Step*> way_back(const Plan& plan, const History& history);
 
+// The preview was taken, and the data is as it was at the restore point: nobody needs to be asked.
+bool nothing_to_take_back(const Plan& plan, const History& history);
+
+// The `ask` step that the way back has come to and that nobody has answered; none otherwise.
+const Step* open_question(const Plan& plan, const History& history);
+
 // Attempts of a way-back step before a person is called, and the pause before the next.
 constexpr int way_back_attempts = 3;
 Millis way_back_pause(int attempt);

@@ -44,6 +44,16 @@ TEST(Plans, OfDeploysAndRollbacksAreSound) {
   }
 }
 
+TEST(Plans, LiftNoFenceThatNeverStood) {
+  Shop code(bad_code());
+  EXPECT_EQ(code.deploy_plan().step("back:lift"), nullptr);
+  Setting held = bad_code();
+  held.strategy = "all_at_once";
+  Shop all_at_once(held);
+  ASSERT_NE(all_at_once.deploy_plan().step("back:lift"), nullptr);
+  EXPECT_EQ(all_at_once.deploy_plan().step("back:lift")->undoes, std::vector<std::string>{"hold"});
+}
+
 TEST(SafetyPoint, OfACodeRollbackComesAfterTheSwitchAndNothingWaitsForIt) {
   Shop shop(second_live());
   const auto plan = shop.rollback_plan(true, false);

@@ -193,7 +193,44 @@ TEST(Decide, AFirstReleaseThatFailsEndsWithNothingLive) {
   plan.live.clear();
   Story story(plan);
   story.to_the_switch().failed("watch").way_back().done("back:switch back:rewind back:announce");
-  EXPECT_EQ(story.next(), "finish failed: watch: it broke; nothing is live");
+  EXPECT_EQ(story.next(), "finish failed: watch: it broke");
+}
+
+// ---- the question about the data ----
+
+Story asks_about_data(const Json& differences) {
+  Plan plan = small_plan();
+  plan.back.insert(plan.back.begin() + 1, {undoing("back:preview", "preview", {"migrate"}),
+                                           undoing("back:ask", "ask", {"migrate"})});
+  plan.back[3].args = {{"only_if_rewinding", true}};
+  Story story(plan);
+  story.to_the_switch().failed("watch").way_back().done("back:switch").begun("back:preview");
+  story.happened("step.outcome",
+                 {{"step", "back:preview"},
+                  {"attempt", 1},
+                  {"ok", true},
+                  {"result", {{"differences", differences}}}},
+                 story.key_of("back:preview"));
+  return story;
+}
+
+TEST(Decide, APersonIsAskedAboutDataThatDiffers) {
+  auto story = asks_about_data({{{"collection", "shop.items"}}});
+  EXPECT_EQ(story.next(), "stop: back:ask");
+  ASSERT_NE(open_question(story.plan, story.history()), nullptr);
+  story.stopped("back:ask");
+  EXPECT_NE(open_question(story.plan, story.history()), nullptr);
+  auto kept = story;
+  EXPECT_EQ(kept.resumed({{"by", "leo"}, {"rewind_data", false}}).next(), "perform back:announce");
+  EXPECT_EQ(open_question(kept.plan, kept.history()), nullptr);
+  EXPECT_EQ(story.resumed({{"by", "leo"}, {"rewind_data", true}}).next(), "perform back:rewind");
+}
+
+TEST(Decide, NobodyIsAskedAndNobodyHeldWhereNoDataDiffers) {
+  auto story = asks_about_data(Json::array());
+  EXPECT_EQ(story.next(), "perform back:announce");
+  EXPECT_EQ(open_question(story.plan, story.history()), nullptr);
+  EXPECT_EQ(story.done("back:announce").next(), "finish rolled_back: watch: it broke");
 }
 
 TEST(Decide, AStepOfTheWayBackThatNamesItsPredecessorRunsBesideTheRest) {

@@ -72,11 +72,13 @@ class Rewind final : public StepKind {
     }
     const vault::RewindRequest request{salvage, context.plan.project, context.plan.environment,
                                        context.run};
-    TRY_LET(auto report, go(context, request));
+    std::string as_of;  // the instant that the data is brought to; empty: what it was before
+    TRY_LET(auto report, go(context, request, as_of));
     const auto all = sum(report.done);
     Json result = preview_json(report.done);
     result["salvage"] = report.salvage;
     result["verified"] = report.verified;
+    if (!as_of.empty()) result["as_of"] = as_of;
     result["summary"] =
         report.salvage.empty()
             ? "nothing differed"
@@ -95,12 +97,14 @@ class Rewind final : public StepKind {
                        [&](const auto& one) { return one.name == salvage; });
   }
 
-  Result<vault::RewindReport> go(const StepContext& context, const vault::RewindRequest& request) {
+  Result<vault::RewindReport> go(const StepContext& context, const vault::RewindRequest& request,
+                                 std::string& as_of) {
     if (const auto undo = named(context, "undo"); !undo.empty()) {
       return vault::undo_rewind(*site_.database, *site_.vault, undo, request, *site_.clock,
                                 progress_of(context), context.stop);
     }
     TRY_LET(auto point, site_.vault->load(named(context, "point")));
+    as_of = to_text(point.finished);
     return vault::rewind(*site_.database, *site_.vault, point, request, *site_.clock,
                          progress_of(context), context.stop);
   }
