@@ -2,11 +2,13 @@
 #include "app/wire.hpp"
 
 #include "app/plan_steps.hpp"
+#include "app/vault_key.hpp"
 
 #include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "engine/releases.hpp"
+#include "vault/absent.hpp"
 
 namespace belay::app {
 
@@ -56,23 +58,6 @@ Environment plain_environment(const Getenv& ours) {
   return env;
 }
 
-// The vault's key: from belay.yaml, else a file in the state folder, made when the vault is new.
-Result<Secret> vault_key(Desk& desk, const pipeline::Vault& vault, Secrets& secrets, Works& works) {
-  if (vault.key && vault.key->literal() && vault.key->text.starts_with("file:")) {
-    TRY_LET(auto text, read_file(desk.project.folder / vault.key->text.substr(5)));
-    return Secret(std::string(trim(text)));
-  }
-  if (vault.key) return secrets.expand(*vault.key);
-  const Path path = desk.project.places.vault_key();
-  auto text = read_file(path);
-  if (text) return Secret(std::string(trim(*text)));
-  if (text.error().fault != Fault::missing) return std::move(text).error();
-  Secret fresh(desk.world().random.hex(32));
-  TRY(write_file(path, fresh.reveal() + "\n", 0600));
-  works.fresh_vault_key = path.string();
-  return fresh;
-}
-
 // One connection for each limit that a check has.
 struct Hurried {
   database::MongoConfig config;
@@ -106,10 +91,15 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
   works.site.database_within = [hurried](Millis limit) { return hurried->within(limit); };
   const auto& vault = vault_of(spec, environment);
   works.parts->store = storage::make_local(store_of(vault, desk.project.places, folder));
-  TRY_LET(auto key, vault_key(desk, vault, *works.secrets, works).in("vault.key"));
-  TRY_LET(works.parts->vault,
-          vault::open_vault(*works.parts->store, key, desk.world().clock, desk.world().random)
-              .in("vault"));
+  TRY_LET(auto key, vault_key(desk, vault, *works.parts->store, *works.secrets).in("vault.key"));
+  if (key) {
+    TRY_LET(works.parts->vault,
+            vault::open_vault(*works.parts->store, *key, desk.world().clock, desk.world().random)
+                .in("vault"));
+  } else {
+    works.vault_absent = true;
+    works.parts->vault = vault::make_absent_vault(works.parts->store->where());
+  }
   works.site.database = works.parts->database.get();
   works.site.vault = works.parts->vault.get();
   return {};

@@ -29,7 +29,7 @@ class Works {
   engine::Site site;
   engine::StepTable steps;
   std::shared_ptr<Secrets> secrets;
-  std::string fresh_vault_key;  // path of a key that was made just now: to be told once
+  bool vault_absent = false;  // no key and no vault yet: looking makes neither
 
   struct Parts;
   std::unique_ptr<Parts> parts;

@@ -36,7 +36,7 @@ std::string drive(const Session& session, app::Desk& desk, const std::string& ru
                   std::stop_token stop) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return "run " + run + ": " + loaded.error().message();
-  auto works = app::wire_run(desk, loaded->plan);
+  auto works = wire_to_drive(desk, loaded->plan);
   if (!works)
     return "run " + run + " cannot start: " + works.error().message() +
            "; give it to the agent with `secrets:` in belay.yaml, or drive the run yourself: belay "

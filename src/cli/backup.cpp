@@ -18,19 +18,29 @@ struct Store {
   vault::Vault& vault() const { return *works->site.vault; }
 };
 
+Result<std::unique_ptr<app::Works>> wire_store(const Opened& opened) {
+  TRY_LET(auto works, app::wire_present(*opened.desk, opened.environment, {true, false}));
+  if (works->site.database == nullptr) return fail(Fault::invalid, "belay.yaml has no database");
+  return works;
+}
+
 Result<Store> open_store(Session& session, const Args& args) {
   Store store;
   TRY_LET(store.opened, open(session, args));
-  TRY_LET(store.works,
-          app::wire_present(*store.opened.desk, store.opened.environment, {true, false}));
-  if (store.works->site.database == nullptr)
-    return fail(Fault::invalid, "belay.yaml has no database");
-  if (!store.works->fresh_vault_key.empty()) {
-    fmt::print(stderr,
-               "A vault key was made: {}\n  Keep a copy elsewhere: without it no restore point can "
-               "be read.\n",
-               store.works->fresh_vault_key);
-  }
+  TRY_LET(store.works, wire_store(store.opened));
+  return store;
+}
+
+// A restore point is about to be taken: a new vault gets its key.
+Result<Store> open_store_to_write(Session& session, const Args& args) {
+  TRY_LET(auto store, open_store(session, args));
+  if (!store.works->vault_absent) return store;
+  const auto& project = store.opened.desk->project;
+  TRY_LET(auto fresh, app::make_vault_key(*store.opened.desk, project.spec,
+                                          store.opened.environment, project.folder.string())
+                          .in("vault.key"));
+  if (fresh) show_fresh_key(*fresh);
+  TRY_LET(store.works, wire_store(store.opened));
   return store;
 }
 
@@ -65,7 +75,7 @@ Status write_metadata(const Session& session, const app::Desk& desk, const vault
 }
 
 int create(Session& session, const Args& args) {
-  auto store = open_store(session, args);
+  auto store = open_store_to_write(session, args);
   if (!store) return tell(store.error());
   auto& desk = *store->opened.desk;
   auto head = desk.journal->head();

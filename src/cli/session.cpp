@@ -204,6 +204,25 @@ int follow(Session& session, app::Desk& desk, const std::string& run) {
   return follow_from(session, desk, run, 0);
 }
 
+void show_fresh_key(const app::FreshKey& key) {
+  const bool person = ::isatty(STDERR_FILENO) == 1;
+  const auto shown = person ? "  shown only this once: " + key.key.reveal() + "\n" : "";
+  std::fputs(
+      fmt::format("A vault key was made: {}\n{}  Keep a copy elsewhere: without it no restore "
+                  "point can be read.\n",
+                  key.path.string(), shown)
+          .c_str(),
+      stderr);
+}
+
+Result<std::unique_ptr<app::Works>> wire_to_drive(app::Desk& desk, const pipeline::Plan& plan) {
+  TRY_LET(auto works, app::wire_run(desk, plan));
+  if (!works->vault_absent) return works;
+  TRY_LET(auto fresh, app::make_vault_key(desk, plan).in("vault.key"));
+  if (fresh) show_fresh_key(*fresh);
+  return app::wire_run(desk, plan);
+}
+
 namespace {
 
 // The agent's surroundings are not ours: a secret that only this command's environment has is not
@@ -220,25 +239,13 @@ Status agent_could_drive(app::Desk& desk, const pipeline::Plan& plan) {
   return {};
 }
 
-void tell_of_fresh_key(const Session& session, const std::string& path) {
-  if (path.empty()) return;
-  const auto text = fmt::format(
-      "A vault key was made: {}\n  Keep a copy elsewhere: without it no restore point can be "
-      "read.\n",
-      path);
-  if (session.json)
-    std::fputs(text.c_str(), stderr);
-  else
-    put(text);
-}
-
 // A deploy that a rollback asked to stop and that nobody drives: taken back here, before the
 // rollback goes on. What stands against it is told; the rollback then waits for somebody else.
 void take_back_other(const Session& session, app::Desk& desk, const std::string& run,
                      std::stop_token stop) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return static_cast<void>(tell(loaded.error()));
-  auto works = app::wire_run(desk, loaded->plan);
+  auto works = wire_to_drive(desk, loaded->plan);
   if (!works) return static_cast<void>(tell(std::move(works).error().in("run " + run)));
   desk.machine->hide((*works)->secrets);
   Screen screen(session, desk.project.places, [secrets = (*works)->secrets](std::string_view text) {
@@ -311,9 +318,8 @@ int drive_or_follow_on(Session& session, app::Desk& desk, const std::string& run
         stderr);
   }
   Signals signals;
-  auto works = app::wire_run(desk, loaded->plan);
+  auto works = wire_to_drive(desk, loaded->plan);
   if (!works) return tell(works.error());
-  tell_of_fresh_key(session, (*works)->fresh_vault_key);
   auto secrets = (*works)->secrets;
   desk.machine->hide(secrets);
   Screen screen(session, desk.project.places,

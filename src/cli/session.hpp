@@ -2,6 +2,7 @@
 // What commands have in common: errors told, the project opened, questions asked, runs driven.
 #pragma once
 
+#include "app/vault_key.hpp"
 #include "app/wire.hpp"
 #include "cli/cli.hpp"
 #include "cli/screen.hpp"
@@ -29,6 +30,12 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run = {});
 
 // Drives the run here, or follows it when an agent drives. Ends with the run's exit code.
 int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait = true);
+
+// For a run that is about to be driven here: with the key of the vault that its first restore point
+// makes, which is shown once.
+Result<std::unique_ptr<app::Works>> wire_to_drive(app::Desk& desk, const pipeline::Plan& plan);
+// On standard error, never among a run's lines: the key itself on a terminal, else where it is.
+void show_fresh_key(const app::FreshKey& key);
 
 // Asks on the terminal what the run has stopped for, and writes the answer into its journal. False
 // when there is no question, no terminal, or no answer: then the run stays as it is.

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/vault_key.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "app/project.hpp"
+#include "app/wire.hpp"
+#include "base/text.hpp"
+
+namespace belay::app {
+
+namespace {
+
+// None when there is no such file.
+Result<std::optional<Secret>> key_in(const Path& path) {
+  auto text = read_file(path);
+  if (text) return std::optional(Secret(std::string(trim(*text))));
+  if (text.error().fault == Fault::missing) return std::optional<Secret>();
+  return std::move(text).error();
+}
+
+// Whoever is second takes what is there: a key that was used is never written over.
+Result<bool> put_key(const Path& path, const Secret& key, Random& random) {
+  const Path beside = path.string() + "." + random.hex(8);
+  TRY(write_file(beside, key.reveal() + "\n", 0600));
+  const int linked = ::link(beside.c_str(), path.c_str());
+  const int code = errno;
+  std::error_code ignored;
+  std::filesystem::remove(beside, ignored);
+  if (linked == 0) {
+    TRY(sync_folder(path.parent_path()));
+    return true;
+  }
+  if (code == EEXIST) return false;
+  return errno_error(code, "cannot write " + path.string());
+}
+
+bool takes_restore_point(const pipeline::Plan& plan) {
+  const std::array both{&plan.steps, &plan.back};
+  return std::any_of(both.begin(), both.end(), [](const auto* steps) {
+    return std::any_of(steps->begin(), steps->end(),
+                       [](const auto& step) { return step.kind == "restore_point"; });
+  });
+}
+
+}  // namespace
+
+Result<std::optional<Secret>> vault_key(const Desk& desk, const pipeline::Vault& vault,
+                                        storage::Storage& store, Secrets& secrets) {
+  if (vault.key && vault.key->literal() && vault.key->text.starts_with("file:")) {
+    TRY_LET(auto text, read_file(desk.project.folder / vault.key->text.substr(5)));
+    return std::optional(Secret(std::string(trim(text))));
+  }
+  if (vault.key) {
+    TRY_LET(auto key, secrets.expand(*vault.key));
+    return std::optional(std::move(key));
+  }
+  const Path path = desk.project.places.vault_key();
+  TRY_LET(auto key, key_in(path));
+  if (key) return key;
+  TRY_LET(const bool made, store.exists("config"));
+  if (!made) return std::optional<Secret>();
+  return fail(Fault::missing,
+              fmt::format("there is no key {}, and the vault at {} was made with it: put back the "
+                          "copy that was kept elsewhere",
+                          path.string(), store.where()));
+}
+
+Result<std::optional<FreshKey>> make_vault_key(Desk& desk, const pipeline::Spec& present,
+                                               const std::string& environment,
+                                               const std::string& folder) {
+  const auto& vault = vault_of(present, environment);
+  if (vault.key) return std::optional<FreshKey>();
+  const Path path = desk.project.places.vault_key();
+  TRY_LET(auto there, key_in(path));
+  if (there) return std::optional<FreshKey>();
+  auto store = storage::make_local(store_of(vault, desk.project.places, folder));
+  TRY_LET(const bool made, store->exists("config"));
+  if (made) return std::optional<FreshKey>();  // opening it says what is missing
+  FreshKey fresh{path, Secret(desk.world().random.hex(32))};
+  TRY_LET(const bool ours, put_key(path, fresh.key, desk.world().random));
+  return ours ? std::optional(std::move(fresh)) : std::nullopt;
+}
+
+Result<std::optional<FreshKey>> make_vault_key(Desk& desk, const pipeline::Plan& plan) {
+  if (!takes_restore_point(plan)) return std::optional<FreshKey>();
+  TRY_LET(auto texts, config_of(plan));
+  TRY_LET(auto present, spec_of(texts.present, "belay.yaml (present)"));
+  return make_vault_key(desk, present, plan.environment, texts.folder);
+}
+
+}  // namespace belay::app
