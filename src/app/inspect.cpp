@@ -149,27 +149,64 @@ std::string command_of_dockerfile(const Path& folder) {
   return command;
 }
 
-std::string guess_readiness(const Path& folder) {
-  for (const char* path : {"/api/health", "/healthz", "/health"}) {
-    std::error_code code;
-    for (fs::recursive_directory_iterator
-             at(folder, fs::directory_options::skip_permission_denied, code),
-         end;
-         at != end && !code; at.increment(code)) {
-      const auto name = at->path().filename().string();
-      if (name == "node_modules" || name == ".git" || name == ".venv") {
-        at.disable_recursion_pending();
-        continue;
-      }
-      const auto ending = at->path().extension();
-      if (ending != ".js" && ending != ".mjs" && ending != ".ts" && ending != ".py" &&
-          ending != ".rb")
-        continue;
-      auto text = read_file(at->path(), 1 << 20);
-      if (text && text->find(path) != std::string::npos) return path;
+bool is_source(const Path& path) {
+  static const std::set<std::string> endings{".js", ".mjs", ".ts", ".tsx", ".jsx", ".py", ".rb"};
+  return endings.contains(path.extension().string());
+}
+
+// The first of these texts that a source in the folder has; in their order, not the files'.
+std::string first_named(const Path& folder, const std::vector<std::string>& texts) {
+  std::size_t first = texts.size();
+  std::error_code code;
+  for (fs::recursive_directory_iterator
+           at(folder, fs::directory_options::skip_permission_denied, code),
+       end;
+       at != end && !code; at.increment(code)) {
+    const auto name = at->path().filename().string();
+    if (name == "node_modules" || name == ".git" || name == ".venv") at.disable_recursion_pending();
+    if (!is_source(at->path())) continue;
+    auto text = read_file(at->path(), 1 << 20);
+    for (std::size_t i = 0; text && i < first; ++i) {
+      if (text->find(texts[i]) != std::string::npos) first = i;
     }
   }
-  return "/";
+  return first < texts.size() ? texts[first] : "";
+}
+
+std::string guess_readiness(const Path& folder) {
+  const auto found = first_named(folder, {"/api/health", "/healthz", "/health"});
+  return found.empty() ? "/" : found;
+}
+
+// Where a password is sent to, as a whole text in the sources.
+std::string guess_sign_in(const Path& folder) {
+  std::vector<std::string> texts;
+  for (const char* path : {"/api/auth/login", "/api/auth/signin", "/api/sign-in", "/api/signin",
+                           "/api/login", "/api/session", "/auth/login"}) {
+    for (const char quote : {'\'', '"', '`'}) texts.push_back(quote + std::string(path) + quote);
+  }
+  const auto found = first_named(folder, texts);
+  return found.empty() ? "" : found.substr(1, found.size() - 2);
+}
+
+// The host of the project's own https address, where an example of its settings has one.
+std::string guess_host(const Path& folder) {
+  static const std::set<std::string> names{"PUBLIC_URL", "SITE_URL",     "APP_URL",
+                                           "BASE_URL",   "FRONTEND_URL", "NEXT_PUBLIC_SITE_URL"};
+  for (const char* file : {".env.example", ".env.sample"}) {
+    auto text = read_file(folder / file, 1 << 20);
+    for (const auto& line : split(text ? *text : "", '\n')) {
+      const auto at = line.find("=https://");
+      if (at == std::string::npos || !names.contains(std::string(trim(line.substr(0, at)))))
+        continue;
+      const auto host = line.substr(at + 9, line.find_first_of("/:\"' \r", at + 9) - at - 9);
+      const bool plain =
+          host.find('.') != std::string::npos &&
+          host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
+      if (plain) return host;
+    }
+  }
+  return {};
 }
 
 void take_in(Found& found, const Path& folder, const std::string& name, const std::string& path) {
@@ -196,71 +233,14 @@ void take_in(Found& found, const Path& folder, const std::string& name, const st
                             "/Dockerfile is not built: its CMD is run on the host; check `build:`");
     }
   }
+  if (found.public_host.empty()) found.public_host = guess_host(folder);
   for (auto& service : here) {
     service.path = path;
     service.readiness = guess_readiness(folder);
     service.env_names = env_names(folder);
+    if (!service.worker) service.sign_in = guess_sign_in(folder);
     found.services.push_back(std::move(service));
   }
-}
-
-// As a YAML text that means itself, whatever stands in it.
-std::string quoted(const std::string& text) {
-  static const std::set<std::string> words{"true", "false", "null", "yes", "no", "on", "off"};
-  std::string lower = text;
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const auto first = static_cast<unsigned char>(text.empty() ? ' ' : text.front());
-  const bool plain = (std::isalpha(first) != 0 || first == '/') && !words.contains(lower) &&
-                     text.find_first_of(":#{}[]&*!|>'\"%@`,\\\t") == std::string::npos;
-  return plain ? text : Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string service_lines(const FoundService& service) {
-  std::string out = fmt::format("  {}:                              # from {}\n    path: {}\n",
-                                service.name, service.from, service.path);
-  if (!service.build.empty()) out += fmt::format("    build: {}\n", quoted(service.build));
-  out += fmt::format("    run: {}{}\n", quoted(service.run),
-                     service.worker ? "" : "   # started with HOST and PORT set");
-  if (service.worker)
-    out += "    kind: worker\n";
-  else
-    out += fmt::format("    check: {{ path: {} }}              # readiness of a new version\n",
-                       service.readiness);
-  if (!service.env_names.empty()) {
-    out +=
-        "    env:                             # names found in .env files; values stay outside of "
-        "this file\n";
-    for (const auto& name : service.env_names)
-      out += fmt::format("      {}: ${{{}}}\n", name, name);
-  }
-  return out;
-}
-
-std::string checks(const Found& found) {
-  const auto web = std::find_if(found.services.begin(), found.services.end(),
-                                [](const auto& s) { return !s.worker; });
-  if (web == found.services.end()) return "      - { name: Database, database: ping }\n";
-  const auto front = std::find_if(found.services.rbegin(), found.services.rend(),
-                                  [](const auto& s) { return !s.worker; });
-  std::string out =
-      fmt::format("      - {{ name: API health, service: {}, path: {}, rise: 2, fall: 3 }}\n",
-                  web->name, web->readiness);
-  out += "      - { name: Database, database: ping }\n";
-  out += fmt::format(
-      "      # - {{ name: Sign-in, service: {}, path: /api/sign-in, method: POST, status: 401 }}   "
-      "# nobody's password: refused\n",
-      web->name);
-  out += fmt::format(
-      "      - {{ name: Critical endpoints, service: {}, path: {} }}   # put the page here that "
-      "must never break\n",
-      web->name, web->readiness);
-  out += fmt::format(
-      "      - {{ name: Response time, service: {}, path: {}, latency: p95 < 2s over 20 }}\n",
-      web->name, web->readiness);
-  out += fmt::format("      - {{ name: Frontend, service: {}, path: {} }}\n", front->name,
-                     front->readiness);
-  out += "      # - { name: Certificate, tls: shop.example.org:443, days: 14, severity: warn }\n";
-  return out;
 }
 
 }  // namespace
@@ -289,52 +269,6 @@ Result<Found> inspect(const Path& folder) {
         "only the database's part is written");
   }
   return found;
-}
-
-std::string starting_file(const Found& found) {
-  std::string out =
-      "# Written by belay init from what it found; every key is explained in the project's "
-      "examples/belay.yaml.\n"
-      "project: " +
-      found.project + "\n";
-  for (const auto& note : found.notes) out += "# note: " + note + "\n";
-  if (!found.services.empty()) out += "services:\n";
-  for (const auto& service : found.services) out += service_lines(service);
-  for (const auto& service : found.services) {
-    if (service.test.empty()) continue;
-    out += fmt::format(
-        "test: {{ run: {}, in: {} }}   # in a fresh copy of the release, before the approvals\n",
-        quoted(service.test), service.path);
-    break;
-  }
-  out +=
-      "database:\n  uri: ${MONGODB_URI}                  # given in the environment, never written "
-      "here\n";
-  for (const auto& service : found.services) {
-    if (service.migrate.empty()) continue;
-    out += fmt::format("  migrate: {{ run: {}, in: {} }}   # once a release, before it starts\n",
-                       quoted(service.migrate), service.name);
-    break;
-  }
-  out +=
-      "# vault: { store: file:/srv/backup/vault, key: ${BELAY_VAULT_KEY} }   # better on another "
-      "disk than the database\n";
-  if (found.services.empty()) return out;
-  out +=
-      "# people: { amina: { keys: [ssh-ed25519 AAAA...] }, leo: { keys: [ssh-ed25519 AAAA...] } }\n"
-      "environments:\n  production:\n    tag: prod\n"
-      "    # approvals: { required: 2, reviewers: [amina, leo] }\n    services:\n";
-  int port = 8080;
-  for (const auto& service : found.services) {
-    if (service.worker)
-      out += fmt::format("      {}: {{ target: host }}\n", service.name);
-    else
-      out +=
-          fmt::format("      {}: {{ target: host, listen: 127.0.0.1:{} }}\n", service.name, port++);
-  }
-  out += "    strategy: blue_green\n    checks:\n" + checks(found);
-  out += "    watch: 60s\n    rollback: { auto: [checks], database: ask, keep_warm: 30m }\n";
-  return out;
 }
 
 }  // namespace belay::app

@@ -13,6 +13,7 @@ struct FoundService {
   std::string name, path;  // "backend", "backend"
   std::string build, run, test;
   std::string readiness = "/";  // path of its check
+  std::string sign_in;          // a path that its sources name: "/api/login"
   std::string from;             // "package.json", "Procfile", "Dockerfile"
   bool worker = false;
   std::string migrate;                 // package.json's db:migrate, the Procfile's release
@@ -22,12 +23,14 @@ struct FoundService {
 struct Found {
   std::string project;
   std::vector<FoundService> services;
+  std::string public_host;         // of an https address in .env.example: "shop.example.org"
   std::vector<std::string> notes;  // what was not understood, for the person
 };
 
 Result<Found> inspect(const Path& folder);
 
-// A commented belay.yaml; it parses without complaints.
-std::string starting_file(const Found& found);
+// A commented belay.yaml. Its approvals are in force, so it parses without complaints as soon as
+// `people` are in it, and ships nothing before: "{ amina: { keys: [...] }, leo: { ... } }".
+std::string starting_file(const Found& found, const std::string& people = {});
 
 }  // namespace belay::app

@@ -18,11 +18,16 @@ class Inspect : public ::testing::Test {
     return result ? *result : Found{};
   }
   pipeline::Spec written() {
-    text_ = starting_file(found());
+    text_ = starting_file(found(), people());
     auto spec = spec_of(text_, "belay.yaml");
     EXPECT_TRUE(spec.ok()) << spec.error().message() << text_;
     return spec ? *spec : pipeline::Spec{};
   }
+  std::string people() {
+    return "{ amina: { keys: [" + project_.public_key("amina") + "] }, leo: { keys: [" +
+           project_.public_key("leo") + "] } }";
+  }
+  bool has(const std::string& text) const { return text_.find(text) != std::string::npos; }
   ScratchProject project_;
   std::string text_;
 };
@@ -93,7 +98,7 @@ TEST_F(Inspect, OddNamesAndCommandsStillParse) {
        {"true", "- x", "node a.js # not a comment", "a: b", "'quoted' \"twice\"", "$X ${Y} $$",
         "null", "123", "? a", "~", "yes && no", "back\\slash"}) {
     project_.write("Procfile", "web: " + run + "\n");
-    auto spec = spec_of(starting_file(found()), "belay.yaml");
+    auto spec = spec_of(starting_file(found(), people()), "belay.yaml");
     ASSERT_TRUE(spec.ok()) << run << "\n" << spec.error().message() << starting_file(found());
     EXPECT_EQ(spec->services.at(0).run, run);
   }
@@ -108,6 +113,41 @@ TEST_F(Inspect, DamagedFilesAreNoReasonToFail) {
   project_.write("package.json", "{ not json");
   project_.write("Procfile", "no colon here\n");
   EXPECT_TRUE(found().services.empty());
+}
+
+TEST_F(Inspect, NobodyShipsAloneWithTheFileAsItIsWritten) {
+  project_.write("package.json", R"({"scripts":{"start":"node ."}})");
+  ASSERT_EQ(project_.belay({"init"}).status, 0);
+  project_.commit("First");
+  for (const char* command : {"plan", "deploy"}) {
+    const auto refused = project_.belay({command, "--yes"});
+    EXPECT_EQ(refused.status, 2) << refused.out;
+    EXPECT_NE(refused.err.find("None is listed under people"), std::string::npos) << refused.err;
+  }
+  const auto approvals = written().environment("production")->approvals;
+  EXPECT_EQ(approvals.required, 2);
+  EXPECT_EQ(approvals.reviewers, (std::vector<std::string>{"amina", "leo"}));
+}
+
+TEST_F(Inspect, TheUsualSevenAreWrittenAndThoseWithoutAFactAreOffAndSaySo) {
+  project_.write("package.json", R"({"scripts":{"start":"node ."}})");
+  auto spec = written();
+  EXPECT_EQ(spec.environment("production")->checks.size(), 5U);
+  EXPECT_TRUE(has("# 5 of the usual seven are on")) << text_;
+  EXPECT_TRUE(has("# off: no sign-in path was found")) << text_;
+  EXPECT_TRUE(has("# off: no https address was found")) << text_;
+  project_.write("src/auth.js", "app.post('/api/auth/login', check)\n");
+  project_.write(".env.example",
+                 "STRIPE=https://api.stripe.com\nPUBLIC_URL=https://shop.example.org/x\n");
+  spec = written();
+  const auto& checks = spec.environment("production")->checks;
+  ASSERT_EQ(checks.size(), 7U) << text_;
+  EXPECT_EQ(checks[2].name, "Sign-in");
+  EXPECT_EQ(checks[2].path, "/api/auth/login");
+  EXPECT_TRUE(checks[2].warn_only) << "a guess stops no release";
+  EXPECT_EQ(checks[6].name, "Certificate");
+  EXPECT_TRUE(has("shop.example.org:443")) << text_;
+  EXPECT_FALSE(has("stripe")) << text_;
 }
 
 TEST_F(Inspect, TheCommandWritesOnceAndNeverOver) {

@@ -87,7 +87,6 @@ class ASecondApplication(unittest.TestCase):
         text = path.read_text()
         people = ", ".join(f"{name}: {{ keys: [{self.public(name)}] }}" for name in ("amina", "leo"))
         for pattern, new in ((r"(?m)^# people: .*$", f"people: {{ {people} }}"),
-                             (r"(?m)^    # (approvals: .*)$", r"    \1"),
                              (r"listen: 127\.0\.0\.1:8080", f"listen: 127.0.0.1:{self.stage.api_port}")):
             text, count = re.subn(pattern, new, text)
             self.assertEqual(count, 1, pattern)
