@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
-#include "pipeline/freeze.hpp"
+#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -94,13 +94,13 @@ std::string people_for(const pipeline::ApprovalRule& rule) {
   return text;
 }
 
-// The gate, when the rule asks for anything; returns what must be done before the lock.
-Ids add_gate(Plan& plan, const pipeline::ApprovalRule& rule,
-             const std::vector<pipeline::Freeze>& freeze, Ids after) {
-  if (rule.required == 0 && rule.wait == Millis(0) && freeze.empty()) return after;
-  Step gate{"approve", "approve", people_for(rule), std::move(after)};
-  gate.args = {{"rule", pipeline::to_json(rule)}, {"freeze", pipeline::to_json(freeze)}};
-  plan.steps.push_back(std::move(gate));
+// The gate, when the policy asks for one; returns what must be done before the lock.
+Ids add_gate(Plan& plan, const pipeline::Policy& policy, Ids after) {
+  const auto gate = pipeline::gate_for(plan, policy);
+  if (!gate) return after;
+  Step step{"approve", "approve", people_for(gate->rule), std::move(after)};
+  step.args = pipeline::to_json(*gate);
+  plan.steps.push_back(std::move(step));
   return {"approve"};
 }
 
@@ -183,8 +183,7 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
     build.args = {{"service", name}};
     plan.steps.push_back(std::move(build));
   }
-  after = add_gate(plan, parts.policy->approvals, parts.policy->freeze,
-                   with_prefix("build:", shape.services));
+  after = add_gate(plan, *parts.policy, with_prefix("build:", shape.services));
   add_lock(plan, *parts.env, after);
   after = {"recheck"};
   if (shape.fence) {
@@ -331,11 +330,8 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   const auto services = answering(parts);
   const bool workers = services.size() < in_order(parts).size();
   const bool proxied = behind_proxy(parts);
-  Ids after;
-  // Waits and freeze windows never bind a rollback.
-  if (!plan.facts.contains("emergency")) after = add_gate(plan, parts.policy->rollback, {}, {});
-  add_lock(plan, *parts.env, after);
-  after = {"recheck"};
+  add_lock(plan, *parts.env, add_gate(plan, *parts.policy, {}));
+  Ids after{"recheck"};
   if (code && !services.empty()) after = add_starts(plan, parts, services, after, false);
   if (data.any() && proxied) {
     after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"),

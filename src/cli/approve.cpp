@@ -5,6 +5,7 @@
 #include "base/ssh_signature.hpp"
 #include "base/text.hpp"
 #include "cli/session.hpp"
+#include "engine/votes.hpp"
 #include "pipeline/gate.hpp"
 
 namespace belay::cli {
@@ -14,11 +15,6 @@ using pipeline::Candidate;
 using pipeline::Decision;
 
 namespace {
-
-bool verified(const std::string& key, std::string_view bytes, const std::string& signature) {
-  auto answer = ssh::verify(key, std::string(pipeline::approval_namespace), bytes, signature);
-  return answer && *answer;
-}
 
 // Requests of other open runs: only to say whose signature it is and over what.
 std::vector<pipeline::ApprovalRequest> other_requests(app::Desk& desk, const std::string& run) {
@@ -40,7 +36,12 @@ Result<Candidate> candidate_of(const Args& args, const Ballot& ballot, Decision 
   candidate.reason = args.get("--reason");
   if (const auto file = args.get("--signature"); !file.empty()) {
     TRY_LET(candidate.signature, read_file(file, 65536));
-    TRY_LET(candidate.key, ssh::public_key_in(candidate.signature));
+    auto key = ssh::public_key_in(candidate.signature);
+    if (!key) {
+      return fail(Fault::denied, fmt::format("Refused: {} cannot be a reviewer's signature: {}",
+                                             file, key.error().message()));
+    }
+    candidate.key = std::move(*key);
     return candidate;
   }
   if (args.get("--key").empty()) {
@@ -80,13 +81,19 @@ Result<pipeline::Vote> cast(app::Desk& desk, const std::string& run, const Candi
     TRY(still_open(loaded, run));
     TRY_LET(auto ballot, pipeline::ballot_of(loaded.plan, loaded.history, run));
     ballot.others = other_requests(desk, run);
-    TRY_LET(auto vote, pipeline::judge_vote(ballot, candidate, desk.world().clock.now(), verified));
+    TRY_LET(auto vote, pipeline::judge_vote(ballot, candidate, desk.world().clock.now(),
+                                            engine::verify_signature));
     Status done =
         desk.journal->append(run, loaded.history.last_seq,
                              {{"approval.vote", "", canonical(pipeline::to_json(vote)), 1}});
     if (done) return vote;
     if (done.error().fault != Fault::conflict) return std::move(done).error();
   }
+}
+
+// A vote that does not count is one thing, a machine that cannot tell another.
+int tell_of_vote(const Error& error) {
+  return tell(error, error.text.starts_with("Refused: ") ? exit_approval : exit_failed);
 }
 
 int vote(Session& session, const Args& args, Decision decision) {
@@ -97,18 +104,17 @@ int vote(Session& session, const Args& args, Decision decision) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return tell(loaded.error());
   if (auto open_still = still_open(*loaded, run); !open_still)
-    return tell(open_still.error(), exit_approval);
+    return tell_of_vote(open_still.error());
   auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run);
   if (!ballot) return tell(ballot.error());
   auto candidate = candidate_of(args, *ballot, decision);
-  if (!candidate) return tell(candidate.error());
+  if (!candidate) return tell_of_vote(candidate.error());
   auto counted = cast(desk, run, *candidate);
-  if (!counted) return tell(counted.error(), exit_approval);
+  if (!counted) return tell_of_vote(counted.error());
   auto after = engine::load_run(*desk.journal, run);
   if (!after) return tell(after.error());
-  const auto state =
-      pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
-                              pipeline::votes_of(after->history), desk.world().clock.now());
+  ballot->votes = pipeline::votes_of(after->history);
+  const auto state = pipeline::state_of(*ballot, desk.world().clock.now());
   fmt::print("{} {} run {} with {}. {}\n", counted->person,
              decision == Decision::approve ? "approved" : "refused", run,
              pipeline::key_for_people(counted->key), pipeline::gate_for_people(state));

@@ -2,9 +2,9 @@
 // belay audit and belay audit verify: the tamper-evident log, and the repetition of every approval.
 #include <fmt/format.h>
 
-#include "base/ssh_signature.hpp"
 #include "cli/session.hpp"
-#include "pipeline/gate.hpp"
+#include "engine/votes.hpp"
+#include "pipeline/repeat.hpp"
 #include "source/source.hpp"
 
 namespace belay::cli {
@@ -13,6 +13,7 @@ namespace {
 
 struct Findings {
   std::vector<std::string> problems;
+  std::vector<std::string> untold;  // what this machine could not compare
   int approvals = 0, anchors = 0;
   std::int64_t anchored_to = 0;
 };
@@ -24,26 +25,14 @@ void repeat_votes(app::Desk& desk, const std::string& run, Findings& found) {
     found.problems.push_back("run " + run + ": " + loaded.error().message());
     return;
   }
-  auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run);
-  if (!ballot) return;
-  for (const auto& vote : ballot->votes) {
-    const auto bytes = pipeline::canonical_request(ballot->request, vote.decision);
-    auto good =
-        ssh::verify(vote.key, std::string(pipeline::approval_namespace), bytes, vote.signature);
-    ++found.approvals;
-    if (!good || !*good)
-      found.problems.push_back(
-          fmt::format("run {}: the signature of {} does not hold", run, vote.person));
+  auto repeated =
+      pipeline::repeat_approval(loaded->plan, loaded->history, run, engine::verify_signature);
+  if (!repeated) {
+    found.untold.push_back("the approval of run " + run + ": " + repeated.error().message());
+    return;
   }
-  const auto* gate = loaded->plan.first_of("approve");
-  const auto* passed = gate == nullptr ? nullptr : loaded->history.record(gate->id);
-  if (passed == nullptr || passed->state != pipeline::StepRecord::State::done) return;
-  const auto state = pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
-                                             ballot->votes, passed->ended);
-  if (state.kind != pipeline::GateState::Kind::passed) {
-    found.problems.push_back(
-        fmt::format("run {}: its gate was passed, but the votes do not carry it", run));
-  }
+  found.approvals += repeated->votes;
+  for (const auto& doubt : repeated->doubts) found.problems.push_back("run " + run + ": " + doubt);
 }
 
 // "412:9f3c..." kept outside the journal, compared with what the journal says today.

@@ -36,9 +36,7 @@ int show(Session& session, const Args& args) {
     fmt::print("{}", ending_for_people(run, *loaded));
     if (auto ballot = pipeline::ballot_of(loaded->plan, loaded->history, run);
         ballot && loaded->history.ending.empty()) {
-      const auto state =
-          pipeline::evaluate_gate(ballot->rule, ballot->requester, ballot->requested_at,
-                                  ballot->votes, desk.world().clock.now());
+      const auto state = pipeline::state_of(*ballot, desk.world().clock.now());
       fmt::print("  approvals: {}\n", pipeline::gate_for_people(state));
     }
   }

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "engine/make_way.hpp"
+#include "engine/votes.hpp"
+#include "pipeline/repeat.hpp"
 
 namespace belay::engine {
 
@@ -88,7 +91,12 @@ Drive::Turn Drive::act(const pipeline::OpenGate& next) {
   return again();
 }
 
+// What was recorded is believed no more than what is handed in.
 Drive::Turn Drive::act(const pipeline::PassGate& next) {
+  TRY_LET(auto ballot, pipeline::ballot_of(loaded_.plan, history(), run_));
+  TRY_LET(auto repeated, pipeline::repeat_votes(ballot, verify_signature));
+  if (!repeated.doubts.empty())
+    return act(pipeline::Stop{join(repeated.doubts, "; ") + "; see: belay audit verify"});
   Json body = outcome_body(next.step, 1, Millis(0), Result<Json>(next.result), false);
   TRY(append({make_event("step.outcome", body, attempt_key(run_, next.step, 1))}));
   return again();

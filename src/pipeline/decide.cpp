@@ -66,7 +66,10 @@ bool ready(const Step& step, const History& history) {
 }
 
 Next pass_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now) {
-  if (gate.kind == "lock") return TakeLock{gate.id};
+  if (gate.kind == "lock") {
+    if (auto held = hold_at_lock(plan, history, now)) return std::move(*held);
+    return TakeLock{gate.id};
+  }
   return decide_gate(plan, gate, history, now);
 }
 

@@ -9,15 +9,10 @@ namespace belay::pipeline {
 
 namespace {
 
-struct GateArgs {
-  ApprovalRule rule;
-  std::vector<Freeze> freeze;
-};
-
-Result<GateArgs> args_of(const Step& gate) {
+Result<Gate> gate_of(const Step& gate) {
   TRY_LET(auto rule, rule_from_json(gate.args.value("rule", Json::object())));
   TRY_LET(auto freeze, freeze_from_json(gate.args.value("freeze", Json::array())));
-  return GateArgs{std::move(rule), std::move(freeze)};
+  return Gate{std::move(rule), std::move(freeze)};
 }
 
 Json passed(const GateState& state) {
@@ -27,18 +22,28 @@ Json passed(const GateState& state) {
           {"summary", by.empty() ? "nobody needed" : "approved by " + by}};
 }
 
-Next wait_or_pass(const Step& gate, const GateArgs& args, const GateState& state, TimePoint now) {
+std::optional<Wait> wait_for_thaw(const Gate& args, const std::string& step, TimePoint not_after,
+                                  TimePoint now) {
+  const auto frozen = in_freeze(args.freeze, now);
+  if (!frozen) return std::nullopt;
+  return Wait{std::min(frozen->until, not_after),
+              fmt::format("{} to {} ({}) is a freeze window; it ends {}", frozen->window.from,
+                          frozen->window.to, frozen->window.zone, to_text(frozen->until)),
+              step};
+}
+
+Finish too_late(const Gate& args) {
+  return {"expired", fmt::format("not through its gate, and under way, within {} of the request",
+                                 for_people(args.rule.expires))};
+}
+
+Next wait_or_pass(const Step& gate, const Gate& args, const GateState& state, TimePoint now) {
   if (state.kind == GateState::Kind::waiting) {
     const bool only_time = state.needed == 0;
     const auto next = only_time ? std::min(state.not_before, state.not_after) : state.not_after;
     return Wait{next, gate_for_people(state), gate.id};
   }
-  if (const auto frozen = in_freeze(args.freeze, now)) {
-    return Wait{frozen->until,
-                fmt::format("{} to {} ({}) is a freeze window; it ends {}", frozen->window.from,
-                            frozen->window.to, frozen->window.zone, to_text(frozen->until)),
-                gate.id};
-  }
+  if (auto frozen = wait_for_thaw(args, gate.id, state.not_after, now)) return *frozen;
   return PassGate{gate.id, passed(state)};
 }
 
@@ -55,7 +60,7 @@ std::vector<Vote> votes_of(const History& history) {
 }
 
 Next decide_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now) {
-  auto args = args_of(gate);
+  auto args = gate_of(gate);
   if (!args) return Stop{"the gate's rule cannot be read: " + args.error().message()};
   if (!history.asked || history.asked->step != gate.id)
     return OpenGate{gate.id, args->rule.expires};
@@ -65,6 +70,7 @@ Next decide_gate(const Plan& plan, const Step& gate, const History& history, Tim
     case GateState::Kind::rejected:
       return Finish{"refused", state.by + " refused: " + state.reason};
     case GateState::Kind::expired:
+      if (state.needed == 0) return too_late(*args);
       return Finish{"expired",
                     fmt::format("not approved within {}", for_people(args->rule.expires))};
     case GateState::Kind::waiting:
@@ -73,12 +79,37 @@ Next decide_gate(const Plan& plan, const Step& gate, const History& history, Tim
   return wait_or_pass(gate, *args, state, now);
 }
 
+Json to_json(const Gate& gate) {
+  return {{"rule", to_json(gate.rule)}, {"freeze", to_json(gate.freeze)}};
+}
+
+std::optional<Gate> gate_for(const Plan& plan, const Policy& policy) {
+  if (plan.facts.contains("emergency")) return std::nullopt;
+  if (plan.pipeline != "deploy")
+    return policy.rollback.required > 0 ? std::optional(Gate{policy.rollback}) : std::nullopt;
+  const auto& rule = policy.approvals;
+  if (rule.required == 0 && rule.wait == Millis(0) && policy.freeze.empty()) return std::nullopt;
+  return Gate{rule, policy.freeze};
+}
+
+std::optional<Next> hold_at_lock(const Plan& plan, const History& history, TimePoint now) {
+  const auto* gate = plan.first_of("approve");
+  if (gate == nullptr || !history.done(gate->id) || !history.asked) return std::nullopt;
+  auto args = gate_of(*gate);
+  if (!args) return Stop{"the gate's rule cannot be read: " + args.error().message()};
+  const auto not_after = history.asked->not_after;
+  if (now >= not_after) return too_late(*args);
+  const auto* lock = plan.first_of("lock");
+  auto frozen = wait_for_thaw(*args, lock == nullptr ? gate->id : lock->id, not_after, now);
+  return frozen ? std::optional<Next>(std::move(*frozen)) : std::nullopt;
+}
+
 Result<Ballot> ballot_of(const Plan& plan, const History& history, const std::string& run) {
   const auto* gate = plan.first_of("approve");
   if (gate == nullptr) return fail(Fault::missing, fmt::format("run {} needs no approval", run));
   if (!history.asked)
     return fail(Fault::missing, fmt::format("run {} does not ask for approval yet", run));
-  TRY_LET(auto args, args_of(*gate));
+  TRY_LET(auto args, gate_of(*gate));
   Ballot ballot;
   ballot.rule = std::move(args.rule);
   ballot.request = {plan.project, plan.environment,     run,
@@ -87,6 +118,9 @@ Result<Ballot> ballot_of(const Plan& plan, const History& history, const std::st
   ballot.requester = plan.requester;
   ballot.votes = votes_of(history);
   ballot.superseded = history.ending == "superseded";
+  // Decided in time, and written a moment later: the moment does not count.
+  const auto in_time = ballot.requested_at + ballot.rule.expires - Millis(1);
+  if (history.done(gate->id)) ballot.passed_at = std::min(history.record(gate->id)->ended, in_time);
   return ballot;
 }
 

@@ -7,8 +7,22 @@
 
 namespace belay::pipeline {
 
-// The gate's args: {"rule": approval rule, "freeze": windows}. Passed, it yields who approved.
+struct Gate {
+  ApprovalRule rule;
+  std::vector<Freeze> freeze = {};
+};
+// The args of its step: {"rule": approval rule, "freeze": windows}.
+Json to_json(const Gate& gate);
+// What a policy asks of this plan; nothing when that is no gate. Waits and freeze windows bind no
+// rollback.
+std::optional<Gate> gate_for(const Plan& plan, const Policy& policy);
+
+// Passed, it yields who approved.
 Next decide_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now);
+
+// What stands between a run with a passed gate and its lock: a freeze window that began meanwhile,
+// or the time after which the approvals do not hold. Nothing: it may go on.
+std::optional<Next> hold_at_lock(const Plan& plan, const History& history, TimePoint now);
 
 // What a vote on this run is judged against. missing when no gate is open.
 Result<Ballot> ballot_of(const Plan& plan, const History& history, const std::string& run);

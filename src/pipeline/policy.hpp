@@ -88,17 +88,20 @@ struct Ballot {  // what a vote is judged against
   // a41d07c to b7710fe at 13:58"): only to say better what is wrong.
   std::vector<ApprovalRequest> others = {};
   std::string why_changed = {};
-  bool superseded = false;  // the plan holds no longer: every vote is refused
+  bool superseded = false;                  // the plan holds no longer: every vote is refused
+  std::optional<TimePoint> passed_at = {};  // when the run went through its gate
 };
 
-// True when `signature`, made for approval_namespace by `key`, covers exactly `bytes`.
-using Verify = std::function<bool(const std::string& key, std::string_view bytes,
-                                  const std::string& signature)>;
+// True when `signature`, made for approval_namespace by `key`, covers exactly `bytes`. An error is
+// a machine that cannot tell, never a no.
+using Verify = std::function<Result<bool>(const std::string& key, std::string_view bytes,
+                                          const std::string& signature)>;
 
 // The vote to record, or why it does not count; each refusal has its own text. Nothing is kept.
 //   denied    unknown key; forged or altered; the requester's own
 //   conflict  another plan or run; the plan changed; the same person twice
 //   refused   expired; decided already; a rejection without a reason
+// An error of `verify` comes back as it is: then nothing is known about the vote.
 Result<Vote> judge_vote(const Ballot& ballot, const Candidate& candidate, TimePoint now,
                         const Verify& verify);
 
@@ -112,10 +115,13 @@ struct GateState {
   TimePoint decided{};                  // passed, rejected, expired: since when
 };
 
-// What the votes amount to at `now`. Votes of nobody listed, of the requester, twice, or after the
-// decision do not count, wherever they come from.
+// What the votes amount to at `now`, for a gate that was not passed before. Votes with a key that
+// is not that person's, of nobody listed, of the requester, twice, or after the decision do not
+// count, wherever they come from. Signatures are not looked at: repeat_votes() does that.
 GateState evaluate_gate(const ApprovalRule& rule, const Person& requester, TimePoint requested_at,
                         const std::vector<Vote>& votes, TimePoint now);
+// The same of a ballot; of a gate that was passed, as it was then.
+GateState state_of(const Ballot& ballot, TimePoint now);
 // "waiting for 2 of amina, leo, noor", "approved by amina, leo; waits until 14:07:11".
 std::string gate_for_people(const GateState& state);
 

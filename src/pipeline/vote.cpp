@@ -17,10 +17,10 @@ const Reviewer* owner(const ApprovalRule& rule, const std::string& key) {
   return nullptr;
 }
 
-const Reviewer* reviewer_named(const ApprovalRule& rule, const std::string& name) {
-  const auto at = std::find_if(rule.reviewers.begin(), rule.reviewers.end(),
-                               [&](const auto& r) { return r.name == name; });
-  return at == rule.reviewers.end() ? nullptr : &*at;
+// Nobody's when the key is not this person's: a name is no evidence.
+const Reviewer* voter(const ApprovalRule& rule, const Vote& vote) {
+  const auto* person = owner(rule, vote.key);
+  return person != nullptr && person->name == vote.person ? person : nullptr;
 }
 
 std::vector<std::string> keys_to_try(const Ballot& ballot, const Candidate& candidate) {
@@ -59,41 +59,44 @@ Error changed_since(const Ballot& ballot, const std::string& whose, const std::s
                   look_again(ballot)));
 }
 
+Error made_for(const Ballot& ballot, const std::string& whose, const ApprovalRequest& other) {
+  const auto& now = ballot.request;
+  if (other.run == now.run && other.digest != now.digest)
+    return changed_since(ballot, whose, other.digest);
+  if (other.run == now.run) {
+    return fail(Fault::conflict,
+                fmt::format("Refused: this signature is {}'s, for an earlier request of run {} "
+                            "(not after {}). {}",
+                            whose, other.run, belay::to_text(other.not_after), look_again(ballot)));
+  }
+  return fail(Fault::conflict,
+              fmt::format("Refused: this signature is {}'s, but for run {} ({} of {}, plan {}), "
+                          "not for run {}. {}",
+                          whose, other.run, other.environment, other.project,
+                          start_of(other.digest), now.run, look_again(ballot)));
+}
+
 // The signature is real, but was made for something else that is known.
-std::optional<Error> over_another(const Ballot& ballot, const std::string& key,
-                                  const Candidate& candidate, const Verify& verify) {
+Result<std::optional<Error>> over_another(const Ballot& ballot, const std::string& key,
+                                          const Candidate& candidate, const Verify& verify) {
   const auto* person = owner(ballot.rule, key);
   const auto whose = person != nullptr ? person->name : key_for_people(key);
   for (const auto& other : ballot.others) {
     for (const auto decision : {Decision::approve, Decision::reject}) {
-      if (!verify(key, canonical_request(other, decision), candidate.signature)) continue;
-      if (other.run == ballot.request.run && other.digest != ballot.request.digest) {
-        return changed_since(ballot, whose, other.digest);
-      }
-      if (other.run == ballot.request.run) {
-        return fail(
-            Fault::conflict,
-            fmt::format("Refused: this signature is {}'s, for an earlier request of run {} "
-                        "(not after {}). {}",
-                        whose, other.run, belay::to_text(other.not_after), look_again(ballot)));
-      }
-      return fail(
-          Fault::conflict,
-          fmt::format("Refused: this signature is {}'s, but for run {} ({} of {}, plan {}), "
-                      "not for run {}. {}",
-                      whose, other.run, other.environment, other.project, start_of(other.digest),
-                      ballot.request.run, look_again(ballot)));
+      TRY_LET(const bool fits,
+              verify(key, canonical_request(other, decision), candidate.signature));
+      if (fits) return std::optional(made_for(ballot, whose, other));
     }
   }
   const auto opposite =
       candidate.decision == Decision::approve ? Decision::reject : Decision::approve;
-  if (verify(key, canonical_request(ballot.request, opposite), candidate.signature)) {
-    return fail(
-        Fault::conflict,
-        fmt::format("Refused: this signature is {}'s and says \"{}\", not \"{}\". {}", whose,
-                    to_string(opposite), to_string(candidate.decision), look_again(ballot)));
-  }
-  return std::nullopt;
+  TRY_LET(const bool fits,
+          verify(key, canonical_request(ballot.request, opposite), candidate.signature));
+  if (!fits) return std::optional<Error>();
+  return std::optional(
+      fail(Fault::conflict,
+           fmt::format("Refused: this signature is {}'s and says \"{}\", not \"{}\". {}", whose,
+                       to_string(opposite), to_string(candidate.decision), look_again(ballot))));
 }
 
 // The key whose signature this is, over this very request.
@@ -107,10 +110,12 @@ Result<std::string> signer(const Ballot& ballot, const Candidate& candidate, con
   const auto keys = keys_to_try(ballot, candidate);
   const auto bytes = canonical_request(ballot.request, candidate.decision);
   for (const auto& key : keys) {
-    if (verify(key, bytes, candidate.signature)) return key;
+    TRY_LET(const bool fits, verify(key, bytes, candidate.signature));
+    if (fits) return key;
   }
   for (const auto& key : keys) {
-    if (auto other = over_another(ballot, key, candidate, verify)) return *other;
+    TRY_LET(auto other, over_another(ballot, key, candidate, verify));
+    if (other) return std::move(*other);
   }
   const auto whose = candidate.key.empty() ? std::string("no reviewer's key made it")
                                            : fmt::format("{}'s key did not make it",
@@ -128,8 +133,7 @@ Status still_open(const Ballot& ballot, TimePoint now) {
                 fmt::format("Refused: the plan of run {} no longer holds{}; make a new one", run,
                             because(ballot)));
   }
-  const auto state =
-      evaluate_gate(ballot.rule, ballot.requester, ballot.requested_at, ballot.votes, now);
+  const auto state = state_of(ballot, now);
   switch (state.kind) {
     case GateState::Kind::passed:
       return fail(Fault::refused, fmt::format("Refused: run {} was decided already: approved at {}",
@@ -200,7 +204,7 @@ GateState evaluate_gate(const ApprovalRule& rule, const Person& requester, TimeP
   state.not_after = requested_at + rule.expires;
   state.decided = state.not_before;
   for (const auto& vote : votes) {
-    const auto* person = reviewer_named(rule, vote.person);
+    const auto* person = voter(rule, vote);
     const bool complete = static_cast<int>(state.approved.size()) >= rule.required;
     if (person == nullptr || vote.at > now) continue;
     // Passed, or too late, by then.
@@ -227,13 +231,18 @@ GateState evaluate_gate(const ApprovalRule& rule, const Person& requester, TimeP
   }
   state.needed = std::max(0, rule.required - static_cast<int>(state.approved.size()));
   if (state.kind == GateState::Kind::rejected) return state;
-  if (state.needed == 0) {
-    if (now >= state.decided) state.kind = GateState::Kind::passed;
-  } else if (now >= state.not_after) {
+  if (now >= state.not_after) {
     state.kind = GateState::Kind::expired;
     state.decided = state.not_after;
+  } else if (state.needed == 0 && now >= state.decided) {
+    state.kind = GateState::Kind::passed;
   }
   return state;
+}
+
+GateState state_of(const Ballot& ballot, TimePoint now) {
+  return evaluate_gate(ballot.rule, ballot.requester, ballot.requested_at, ballot.votes,
+                       ballot.passed_at.value_or(now));
 }
 
 std::string gate_for_people(const GateState& state) {

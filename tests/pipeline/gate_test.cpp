@@ -124,6 +124,31 @@ TEST(ApprovalGate, AFreezeWindowHoldsWhatWasApprovedUntilItEnds) {
   EXPECT_EQ(gate.after(hour).next(), "pass approve");
 }
 
+TEST(ApprovalGate, WhatWasApprovedExpiresAllTheSameUnlessItIsPassedInTime) {
+  Gate gate;
+  gate.asked().vote("amina").vote("leo");
+  EXPECT_EQ(gate.next(), "pass approve");
+  EXPECT_EQ(gate.after(24 * hour + minute).next().substr(0, 14), "finish expired");
+  ApprovalRule rule;
+  rule.wait = 5 * minute;
+  EXPECT_EQ(Gate(rule).asked().after(25 * hour).next().substr(0, 14), "finish expired");
+}
+
+TEST(ApprovalGate, ADeployThatQueuesIntoAFreezeWindowDoesNotTakeTheLock) {
+  Gate gate(two_of_three(), {{"Mon 12:00", "Mon 13:00", "Europe/Paris"}});
+  gate.asked().vote("amina").vote("leo").outcome("approve", true);
+  EXPECT_EQ(gate.next(), "lock lock");
+  EXPECT_EQ(gate.after(hour).next().substr(0, 39), "wait lock until 2026-11-23T12:00:00.000");
+  EXPECT_EQ(gate.after(hour).next(), "lock lock");
+}
+
+TEST(ApprovalGate, ARunThatQueuesUntilItsApprovalsExpireDoesNotTakeTheLock) {
+  Gate gate;
+  gate.asked().vote("amina").vote("leo").outcome("approve", true);
+  EXPECT_EQ(gate.after(24 * hour - minute).next(), "lock lock");
+  EXPECT_EQ(gate.after(2 * minute).next().substr(0, 14), "finish expired");
+}
+
 TEST(ApprovalGate, AnUnreadableRuleStopsForAPersonAndNeverPasses) {
   Gate gate;
   gate.plan.steps[0].args["rule"].erase("required");

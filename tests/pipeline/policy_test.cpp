@@ -22,7 +22,7 @@ std::string key(const std::string& owner) {
 std::string sign(const std::string& with, const std::string& bytes) {
   return fingerprint(with) + " over " + sha256_hex(bytes);
 }
-bool verify(const std::string& with, std::string_view bytes, const std::string& signature) {
+Result<bool> verify(const std::string& with, std::string_view bytes, const std::string& signature) {
   return signature == sign(with, std::string(bytes));
 }
 
