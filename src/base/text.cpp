@@ -77,6 +77,50 @@ std::string bytes_for_people(std::uint64_t count) {
   return fmt::format("{:.1f} GB", value / 1e9);
 }
 
+namespace {
+
+// Bytes of the character that begins here, and its number; 0 bytes: no UTF-8.
+std::pair<std::size_t, char32_t> character_at(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return {1, first};
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < length) return {0, first};
+  char32_t number = first & (0xFFU >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    const auto next = static_cast<unsigned char>(text[i]);
+    if ((next & 0xC0U) != 0x80) return {0, first};
+    number = (number << 6U) | (next & 0x3FU);
+  }
+  const bool overlong = (length == 3 && number < 0x800) || (length == 4 && number < 0x10000);
+  const bool nobody = (number >= 0xD800 && number <= 0xDFFF) || number > 0x10FFFF;
+  return {overlong || nobody ? 0 : length, overlong || nobody ? first : number};
+}
+
+// Controls, line separators, marks that turn the direction of writing, zero-width ones.
+bool hidden(char32_t c) {
+  if (c < 0x20 || (c >= 0x7F && c <= 0x9F)) return true;
+  return c == 0x061C || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
+         (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xE0000 && c <= 0xE007F);
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, bool lines) {
+  std::string out;
+  while (!text.empty()) {
+    const auto [length, number] = character_at(text);
+    const bool line_end = lines && number == '\n';
+    if (length != 0 && (line_end || !hidden(number)))
+      out += text.substr(0, length);
+    else if (number < 0x100)
+      out += fmt::format("\\x{:02x}", static_cast<std::uint32_t>(number));
+    else
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(number));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
 std::string shell_quoted(std::string_view word) {
   std::string out = "'";
   for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -21,6 +21,11 @@ std::string with_commas(std::uint64_t count);
 // "0.9 MB", "53 MB", "1.2 GB" (decimal units).
 std::string bytes_for_people(std::uint64_t count);
 
+// Somebody else's text, for a person's screen: what would move a cursor, hide or reorder text
+// stands as \x1b or \u202e, bytes that are no UTF-8 as \xff. Everything else is left as it is.
+// `lines`: ends of lines stay, for text of several.
+std::string printable(std::string_view text, bool lines = false);
+
 // Quoted so that a POSIX shell reads it back as one word.
 std::string shell_quoted(std::string_view word);
 

@@ -43,6 +43,25 @@ TEST(Hash, KnownDigests) {
   EXPECT_EQ(pieces.finish(), sha256("abc"));
 }
 
+TEST(Printable, TextOfOthersCannotMoveTheCursorHideOrTurnAround) {
+  EXPECT_EQ(printable("\x1b[1A\x1b[2Kok\r\b\x7f"), "\\x1b[1A\\x1b[2Kok\\x0d\\x08\\x7f");
+  EXPECT_EQ(printable("a\nb"), "a\\x0ab");
+  EXPECT_EQ(printable("a\nb\x1b", true), "a\nb\\x1b");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "\\x9b31m");  // a control sequence in one character
+  EXPECT_EQ(printable("\xe2\x80\xae"
+                      "gpj.exe"),
+            "\\u202egpj.exe");
+  EXPECT_EQ(printable("a\xff\xc3"), "a\\xff\\xc3");
+  EXPECT_EQ(printable("\xc0\x9b"), "\\xc0\\x9b");  // overlong
+}
+
+TEST(Printable, WhatPeopleWriteStaysAsItIs) {
+  for (const std::string text : {"naïve · ✓ 漢字 🙂 ━╌", "a \\x1b that was typed", ""})
+    EXPECT_EQ(printable(text), text);
+}
+
 TEST(Hash, TextsOfBytesComeBack) {
   const std::string bytes("\0\xff\x10~", 4);
   EXPECT_EQ(hex(bytes), "00ff107e");
