@@ -33,7 +33,7 @@ struct Releases {
   const Release* find(const std::string& tag) const;
   // The last verified-good release other than the live one: among the earlier ones first.
   const Release* before_live() const;
-  // From the run that ended the release's most recent live period.
+  // From the run that ended the release's most recent live period, as that run was planned.
   DataOf data_of(const std::string& tag) const;
 
   struct Period {
@@ -44,5 +44,11 @@ struct Releases {
 };
 
 Result<Releases> read_releases(journal::Journal& journal, const std::string& environment);
+
+// The same from what that run did. A rewind that found nothing to change kept nothing: the data was
+// that of its restore point. A salvage holds what its rewind changed and no more: once a later run
+// has changed data of its own, undoing that rewind gives no release's data back, and there is none.
+Result<DataOf> data_left(journal::Journal& journal, const std::string& environment,
+                         const Releases& releases, const std::string& tag);
 
 }  // namespace belay::engine
