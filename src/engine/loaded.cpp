@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/loaded.hpp"
 
+#include <fmt/format.h>
+
 namespace belay::engine {
 
+namespace {
+
+constexpr int known_version = 1;  // of the bodies' shapes
+
+}  // namespace
+
 Result<pipeline::Event> read_event(const journal::Event& event) {
+  if (event.version > known_version) {
+    return fail(Fault::refused,
+                fmt::format("event {} ({}) has version {}, and this program knows versions up to "
+                            "{}; go on with the newer belay that wrote it",
+                            event.seq, event.kind, event.version, known_version));
+  }
   TRY_LET(Json body, parse_json(event.body).in("event " + std::to_string(event.id)));
   return pipeline::Event{event.seq, event.at, event.kind, event.key, std::move(body)};
 }

@@ -48,16 +48,21 @@ Next ended_untouched(const Step* failed, const History& history) {
   return Finish{"failed", failed->id + ": " + record->error};
 }
 
+// Nothing is taken back unasked. Resuming tries the failed step again, but never a migration: how
+// far that came nobody knows.
+Next stay(const Step& failed, const History& history, const std::string& because) {
+  const bool again = failed.kind != "migrate";
+  if (again && !history.attempts_since_resume.contains(failed.id)) return Perform{{failed.id}};
+  return Stop{because + "; rollback.auto is off, so nothing was taken back; " +
+              (again ? "belay resume tries it again, " : "") + "belay cancel takes it back"};
+}
+
 Next turn_back(const Plan& plan, const History& history, const Step* failed) {
   const std::string because = failed != nullptr
                                   ? failed->id + ": " + history.record(failed->id)->error
                                   : "cancelled: " + *history.cancelled;
-  if (!plan.facts.value("automatic_rollback", true) && !history.cancelled) {
-    return Stop{because +
-                "; rollback.auto is off, so nothing was taken back; belay cancel "
-                "takes it back"};
-  }
-  return GoBack{because};
+  const bool automatic = plan.facts.value("automatic_rollback", true) || history.cancelled;
+  return automatic ? Next(GoBack{because}) : stay(*failed, history, because);
 }
 
 bool ready(const Step& step, const History& history) {
@@ -185,6 +190,20 @@ const Step* open_question(const Plan& plan, const History& history) {
     if (!answered(plan, history)) return step;
   }
   return nullptr;
+}
+
+bool fenced(const Plan& plan, const History& history) {
+  std::optional<TimePoint> held, lifted;
+  for (const auto* list : {&plan.steps, &plan.back}) {
+    for (const auto& step : *list) {
+      const auto* record = history.record(step.id);
+      if (record == nullptr) continue;
+      if (step.kind == "hold") held = std::max(held.value_or(record->tried), record->tried);
+      if (step.kind == "lift" && record->state == State::done)
+        lifted = std::max(lifted.value_or(record->ended), record->ended);
+    }
+  }
+  return held && (!lifted || *lifted < *held);
 }
 
 std::vector<const Step*> way_back(const Plan& plan, const History& history) {

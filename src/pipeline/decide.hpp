@@ -62,6 +62,9 @@ Next decide(const Plan& plan, const History& history, TimePoint now);
 // Whether anything that a failure would have to take back was begun.
 bool changed(const Plan& plan, const History& history);
 
+// Whether customers' requests are held: a `hold` was begun, and no `lift` was done after it.
+bool fenced(const Plan& plan, const History& history);
+
 // The way-back steps that this history calls for, in order. They go one after the other; one that
 // names others in `after` goes beside the rest as soon as those are done.
 std::vector<const Step*> way_back(const Plan& plan, const History& history);

@@ -57,8 +57,9 @@ Status run_finished(History& history, const Event& event) {
   return {};
 }
 
-// Whoever cancels has seen why the run stopped: it goes on, back.
+// Whoever cancels has seen why the run stopped: it goes on, back, with attempts of its own.
 Status cancel_requested(History& history, const Event& event) {
+  history.attempts_since_resume.clear();
   history.cancelled = event.body.at("because").get<std::string>();
   if (event.body.contains("superseded_by"))
     history.superseded_by = event.body["superseded_by"].get<std::string>();
@@ -106,6 +107,10 @@ Status run_stopped(History& history, const Event& event) {
   return {};
 }
 
+Status noted(History&, const Event&) {
+  return {};
+}
+
 const std::map<std::string, Fold>& folds() {
   static const std::map<std::string, Fold> table{
       {"run.created", run_created},
@@ -120,9 +125,15 @@ const std::map<std::string, Fold>& folds() {
       {"run.stopped", run_stopped},
       {"run.resumed", run_resumed},
       {"run.finished", run_finished},
-      {"note", [](History&, const Event&) { return Status(); }},
   };
   return table;
+}
+
+// None: a kind that this program does not know.
+Fold fold_of(const std::string& kind) {
+  if (kind == "note" || kind.starts_with("note.")) return noted;
+  const auto at = folds().find(kind);
+  return at == folds().end() ? nullptr : at->second;
 }
 
 }  // namespace
@@ -140,15 +151,15 @@ bool History::done(const std::string& step) const {
 Result<History> fold(const std::vector<Event>& events) {
   History history;
   for (const auto& event : events) {
-    const auto at = folds().find(event.kind);
-    if (at == folds().end()) {
+    const Fold take_in = fold_of(event.kind);
+    if (take_in == nullptr) {
       return fail(Fault::refused,
                   fmt::format("event {} is of the kind {}, which this program does not know; go on "
                               "with the newer belay that wrote it",
                               event.seq, event.kind));
     }
     try {
-      TRY(at->second(history, event)
+      TRY(take_in(history, event)
               .in(fmt::format("event {} ({}) cannot be read", event.seq, event.kind)));
     } catch (const Json::exception& e) {
       return fail(Fault::corrupt,

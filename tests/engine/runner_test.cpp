@@ -197,6 +197,31 @@ TEST_F(RunnerTest, AStepOfAKindThatThisProgramDoesNotKnowIsRefusedBeforeAnything
   EXPECT_EQ(events(run), Lines{"run.created"});
 }
 
+TEST_F(RunnerTest, AnEventOfANewerVersionIsRefusedByName) {
+  const auto run = create();
+  ASSERT_TRUE(journal_->append(run, 1, {{"note", "", "{}", 2}}));
+  const auto state = drive(run);
+  ASSERT_FALSE(state);
+  EXPECT_EQ(state.error().fault, Fault::refused);
+  EXPECT_NE(state.error().message().find("event 2 (note) has version 2"), std::string::npos)
+      << state.error().message();
+}
+
+TEST_F(RunnerTest, RunsOfAStoredJournalOfFormatOneAreStillUnderstood) {
+  const Path folder = scratch_.path() / "stored";
+  ASSERT_TRUE(make_folder(folder));
+  std::filesystem::copy(Path(BELAY_SOURCE_DIR) / "tests/journal/format-1.db",
+                        folder / "journal.db");
+  auto stored = journal::open_sqlite(folder, world_.clock).value();
+  const auto rows = stored->runs();
+  for (const auto& row : *rows) {
+    const auto loaded = load_run(*stored, row.run);
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    EXPECT_EQ(loaded->history.ending, "done") << row.run;
+    EXPECT_EQ(loaded->plan.environment, "production");
+  }
+}
+
 TEST_F(RunnerTest, APlanThatCannotBeCarriedOutIsRefusedBeforeAnything) {
   auto plan = simple_plan();
   plan.steps[1].after = {"change"};

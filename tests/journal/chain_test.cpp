@@ -197,6 +197,23 @@ TEST_F(ChainTest, DamagedBytesAreAnErrorOrAProblemNeverSilence) {
 }
 
 // The bytes that are hashed are a promise: journals of today must verify in ten years.
+// Written by the first version of this format: every later program reads it.
+TEST(StoredJournal, OfFormatOneIsStillReadAndItsChainHolds) {
+  const auto scratch = ScratchFolder::make("belay-journal").value();
+  std::filesystem::copy(Path(BELAY_SOURCE_DIR) / "tests/journal/format-1.db",
+                        scratch.path() / "journal.db");
+  FakeClock clock;
+  const auto journal = open_sqlite(scratch.path(), clock);
+  ASSERT_TRUE(journal) << journal.error().message();
+  const auto verified = (*journal)->verify();
+  ASSERT_TRUE(verified) << verified.error().message();
+  EXPECT_TRUE(verified->problems.empty()) << verified->problems.front();
+  const auto runs = (*journal)->runs();
+  ASSERT_EQ(runs->size(), 3u);
+  EXPECT_EQ(runs->at(0).pipeline + " " + runs->at(0).state, "rollback done");
+  EXPECT_EQ(runs->at(2).pipeline + " " + runs->at(2).state, "deploy done");
+}
+
 TEST(Chain, TheEncodingIsTheDocumentedOne) {
   Event event;
   event.id = 1;

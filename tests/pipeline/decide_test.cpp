@@ -98,10 +98,28 @@ TEST(Decide, WithoutAutomaticRollbackAFailureStopsForAPersonAndACancelTakesItBac
   Story story(plan);
   story.to_the_switch().failed("watch");
   EXPECT_EQ(story.next(),
-            "stop: watch: it broke; rollback.auto is off, so nothing was taken back; belay cancel "
-            "takes it back");
+            "stop: watch: it broke; rollback.auto is off, so nothing was taken back; belay resume "
+            "tries it again, belay cancel takes it back");
   story.stopped("watch: it broke").cancelled("leo");
   EXPECT_EQ(story.next(), "go back: watch: it broke");
+}
+
+TEST(Decide, WithoutAutomaticRollbackResumingTriesTheFailedStepAgainOnce) {
+  Plan plan = small_plan();
+  plan.facts["automatic_rollback"] = false;
+  Story story(plan);
+  story.to_the_switch().failed("watch").stopped("watch: it broke").resumed();
+  EXPECT_EQ(story.next(), "perform watch");
+  story.failed("watch");
+  EXPECT_TRUE(story.next().starts_with("stop: watch"));
+}
+
+TEST(Decide, ACancelOfARunThatStoppedOnItsWayBackTriesTheWayBackAgain) {
+  Story story;
+  story.to_the_switch().failed("watch").way_back();
+  for (int i = 0; i < way_back_attempts; ++i) story.failed("back:switch").later(way_back_pause(3));
+  story.stopped("back:switch failed 3 times").cancelled("leo");
+  EXPECT_EQ(story.next(), "perform back:switch");
 }
 
 // ---- cancel ----

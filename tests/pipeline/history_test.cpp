@@ -107,6 +107,13 @@ TEST(History, TheEndIsKeptWithItsTimeAndWhatItSaid) {
   EXPECT_FALSE(history.stopped);
 }
 
+TEST(History, NotesOfAnyNameChangeNothingAndOtherUnknownKindsAreRefused) {
+  EXPECT_TRUE(fold(Story().happened("note.ticket", {{"number", 7}}).events));
+  const auto unknown = fold(Story().happened("notes", Json::object()).events);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().fault, Fault::refused);
+}
+
 TEST(History, TheSameEventsGiveTheSameHistoryInOnePieceOrTold) {
   Story story;
   story.to_the_switch().failed("watch").way_back().happened("note", {{"text", "x"}});
