@@ -59,7 +59,8 @@ Drive::Turn Drive::act(const pipeline::Perform& next) {
         made.key));
     attempts.push_back({std::move(made)});
   }
-  TRY(append(std::move(intents)));
+  TRY_LET(const bool begun, decided(std::move(intents)));
+  if (!begun) return again();
   return all(attempts, [this](Attempt& one) { return perform(one); });
 }
 
@@ -75,14 +76,25 @@ Drive::Turn Drive::act(const pipeline::Resolve& next) {
   return all(attempts, [this](Attempt& one) { return resolve(one); });
 }
 
+// A step that throws leaves its attempt open, and the other steps and runs of this process alone.
+Status Drive::guarded(Attempt& one, const std::function<Status(Attempt&)>& each) {
+  try {
+    return each(one);
+  } catch (const std::exception& e) {
+    return unknown_effect(Fault::internal, fmt::format("step {} of run {} ended without an answer: "
+                                                       "{}",
+                                                       one.context.step.id, run_, e.what()));
+  }
+}
+
 Drive::Turn Drive::all(std::vector<Attempt>& attempts,
                        const std::function<Status(Attempt&)>& each) {
   std::vector<std::function<void()>> work;
   std::mutex first_error;
   std::optional<Error> error;
   for (auto& one : attempts) {
-    work.push_back([&each, &one, &first_error, &error] {
-      Status done = each(one);
+    work.push_back([this, &each, &one, &first_error, &error] {
+      Status done = guarded(one, each);
       if (done) return;
       std::lock_guard guard(first_error);
       if (!error) error = done.error();

@@ -31,6 +31,7 @@ Result<RunState> Drive::go(const std::string& me) {
   for (;;) {
     if (stop_.stop_requested()) return RunState::interrupted;
     const auto next = pipeline::decide(loaded_.plan, history(), world_.clock.now());
+    if (leaving(next)) return RunState::interrupted;
     TRY_LET(std::optional<RunState> end,
             std::visit([this](const auto& n) { return act(n); }, next));
     if (end) return *end;
@@ -63,31 +64,80 @@ Status Drive::refresh_locked() {
   return {};
 }
 
-// Durable when it returns. Votes and cancels of others may come between: they do not make our
-// event wrong, another driver would (the claim rules that out; its event ends us all the same).
+// What ends the run is still written; what stands behind a fence goes on, customers wait for it.
+bool Drive::leaving(const pipeline::Next& next) const {
+  const bool ends = std::holds_alternative<pipeline::Finish>(next) ||
+                    std::holds_alternative<pipeline::Stop>(next) ||
+                    std::holds_alternative<pipeline::Ended>(next);
+  return options_.leave.stop_requested() && !ends && !pipeline::fenced(loaded_.plan, history());
+}
+
+// After a conflict. Votes and cancels of others may come at any time; another driver (the claim
+// rules that out) ends us.
+Status Drive::take_in_others() {
+  const auto before = seen_;
+  TRY(refresh_locked());
+  if (seen_ == before)
+    return fail(Fault::conflict, "the journal refuses run " + run_ + " and has nothing new of it");
+  for (const auto& event : loaded_.events) {
+    if (event.seq > before && event.kind == "run.claimed")
+      return fail(Fault::busy,
+                  fmt::format("run {} is now driven by {}", run_, history().claimed_by));
+  }
+  return {};
+}
+
+Result<bool> Drive::decided(std::vector<journal::NewEvent> events) {
+  std::lock_guard guard(mutex_);
+  Status done = journal_.append(run_, seen_, std::move(events));
+  if (!done && done.error().fault != Fault::conflict) return std::move(done).error();
+  TRY(done ? refresh_locked() : take_in_others());
+  return done.ok();
+}
+
+// The first writes for all that have come meanwhile.
 Status Drive::append(std::vector<journal::NewEvent> events) {
+  Fact mine{std::move(events)};
+  std::unique_lock lock(facts_mutex_);
+  facts_.push_back(&mine);
+  while (!mine.done) {
+    if (writing_) {
+      written_.wait(lock);
+      continue;
+    }
+    writing_ = true;
+    const auto group = std::exchange(facts_, {});
+    lock.unlock();
+    const Status status = write(group);
+    lock.lock();
+    for (Fact* fact : group) {
+      fact->status = status;
+      fact->done = true;
+    }
+    writing_ = false;
+    written_.notify_all();
+  }
+  return mine.status;
+}
+
+Status Drive::write(const std::vector<Fact*>& facts) {
+  std::vector<journal::NewEvent> events;
+  for (const Fact* fact : facts)
+    events.insert(events.end(), fact->events.begin(), fact->events.end());
   std::lock_guard guard(mutex_);
   for (;;) {
-    Status done = journal_.append(run_, seen_, events);
+    const Status done = journal_.append(run_, seen_, events);
     if (done) return refresh_locked();
     if (done.error().fault != Fault::conflict) return done;
-    const auto before = seen_;
-    TRY(refresh_locked());
-    if (seen_ == before) return done;
-    for (const auto& event : loaded_.events) {
-      if (event.seq > before && event.kind == "run.claimed") {
-        return fail(Fault::busy,
-                    fmt::format("run {} is now driven by {}", run_, history().claimed_by));
-      }
-    }
+    TRY(take_in_others());
   }
 }
 
 Drive::Turn Drive::act(const pipeline::OpenGate& next) {
-  TRY(append({make_event("approval.requested",
-                         {{"step", next.step},
-                          {"nonce", world_.random.hex(16)},
-                          {"not_after", to_text(world_.clock.now() + next.expires)}})}));
+  TRY(decided({make_event("approval.requested",
+                          {{"step", next.step},
+                           {"nonce", world_.random.hex(16)},
+                           {"not_after", to_text(world_.clock.now() + next.expires)}})}));
   return again();
 }
 
@@ -98,7 +148,7 @@ Drive::Turn Drive::act(const pipeline::PassGate& next) {
   if (!repeated.doubts.empty())
     return act(pipeline::Stop{join(repeated.doubts, "; ") + "; see: belay audit verify"});
   Json body = outcome_body(next.step, 1, Millis(0), Result<Json>(next.result), false);
-  TRY(append({make_event("step.outcome", body, attempt_key(run_, next.step, 1))}));
+  TRY(decided({make_event("step.outcome", body, attempt_key(run_, next.step, 1))}));
   return again();
 }
 
@@ -106,30 +156,53 @@ Drive::Turn Drive::act(const pipeline::TakeLock& next) {
   const Json& args = loaded_.plan.step(next.step)->args;
   const auto rule = args.value("busy", std::string("queue"));
   if (rule == "supersede") TRY(supersede_waiting(journal_, loaded_.plan.environment, run_));
-  // Before the attempt: a lock that is freed right after it ends the wait.
-  TRY_LET(auto head, journal_.head());
   Json passed = outcome_body(next.step, 1, Millis(0), Result<Json>(Json::object()), false);
-  Status taken = append({make_event("lock.granted", {{"environment", loaded_.plan.environment}}),
-                         make_event("step.outcome", passed, attempt_key(run_, next.step, 1))});
+  const auto taken =
+      decided({make_event("lock.granted", {{"environment", loaded_.plan.environment}}),
+               make_event("step.outcome", passed, attempt_key(run_, next.step, 1))});
   if (taken) return again();
   if (taken.error().fault != Fault::busy) return taken.error();
   if (args.value("takes_over", false)) {
-    TRY_LET(const bool stopping, take_over());
-    if (stopping)
-      return pause({std::nullopt, "a deploy is taken back first", next.step}, head.first);
+    TRY_LET(const auto stopping, take_over());
+    if (!stopping.empty()) return wait_for_lock(next.step, stopping);
   }
   if (rule == "refuse") return finish("busy", taken.error().message());
-  return pause({std::nullopt, taken.error().message(), next.step}, head.first);
+  return wait_for_lock(next.step, taken.error().message());
 }
 
-// A deploy that holds the lock is asked to stop. One that nobody drives would never hear it.
-Result<bool> Drive::take_over() {
-  TRY_LET(auto holder,
+// The head is read before the lock is looked at: one that is freed afterwards ends the wait.
+Drive::Turn Drive::wait_for_lock(const std::string& step, const std::string& what) {
+  TRY_LET(const auto head, journal_.head());
+  TRY_LET(const auto locks, journal_.locks());
+  const bool held = std::any_of(locks.begin(), locks.end(), [this](const auto& lock) {
+    return lock.environment == loaded_.plan.environment;
+  });
+  if (!held) return again();
+  return pause({std::nullopt, what, step}, head.first);
+}
+
+// A deploy that holds the lock is asked to stop. One that nobody drives would never hear it; one
+// that waits for a person would only say so again. Empty: nobody was asked.
+Result<std::string> Drive::take_over() {
+  TRY_LET(const auto holder,
           ask_deploy_to_stop(journal_, loaded_.plan.environment,
                              fmt::format("{} {} takes over", loaded_.plan.pipeline, run_)));
-  if (!holder) return false;
-  if (options_.drive_other && claims_.claim(*holder)) options_.drive_other(*holder);
-  return true;
+  if (!holder) return std::string();
+  const auto stopped = [&]() -> Result<std::optional<std::string>> {
+    TRY_LET(const auto other, load_run(journal_, *holder));
+    return other.history.stopped;
+  };
+  TRY_LET(auto because, stopped());
+  if (!because && options_.drive_other && claims_.claim(*holder)) {
+    options_.drive_other(*holder);
+    TRY_LET(because, stopped());
+  }
+  if (!because) return std::string("a deploy is taken back first");
+  auto text = fmt::format(
+      "run {0} holds {1} and needs a person first: {2}; when the cause is mended: belay resume {0}",
+      *holder, loaded_.plan.environment, *because);
+  if (options_.tell && std::exchange(told_, text) != text) options_.tell(text);
+  return text;
 }
 
 Drive::Turn Drive::act(const pipeline::Wait& next) {
@@ -147,7 +220,12 @@ Drive::Turn Drive::pause(const pipeline::Wait& next, std::int64_t head) {
   const auto now = world_.clock.now();
   const auto limit = next.until ? std::min(*next.until - now, longest_wait) : longest_wait;
   if (limit > Millis(0)) {
-    auto grown = journal_.wait(head, limit, stop_);
+    std::stop_source wake;
+    const auto ring = [&wake] { wake.request_stop(); };
+    const std::stop_callback stopped(stop_, ring);
+    const bool stays = pipeline::fenced(loaded_.plan, history());
+    const std::stop_callback left(stays ? std::stop_token() : options_.leave, ring);
+    auto grown = journal_.wait(head, limit, wake.get_token());
     if (!grown && grown.error().fault != Fault::cancelled) return std::move(grown).error();
   }
   TRY(refresh());
@@ -155,13 +233,16 @@ Drive::Turn Drive::pause(const pipeline::Wait& next, std::int64_t head) {
 }
 
 Drive::Turn Drive::act(const pipeline::GoBack& next) {
-  TRY(append({make_event("way_back.begun", {{"because", next.because}})}));
+  TRY(decided({make_event("way_back.begun", {{"because", next.because}})}));
   return again();
 }
 
 Drive::Turn Drive::act(const pipeline::Stop& next) {
-  if (!history().stopped)
-    TRY(append({make_event("run.stopped", {{"because", with_run(next.because, run_)}})}));
+  if (!history().stopped) {
+    const auto because = with_run(next.because, run_);
+    TRY_LET(const bool told, decided({make_event("run.stopped", {{"because", because}})}));
+    if (!told) return again();
+  }
   return std::optional(RunState::needs_person);
 }
 
@@ -170,7 +251,9 @@ Drive::Turn Drive::act(const pipeline::Finish& next) {
 }
 
 Drive::Turn Drive::finish(const std::string& ending, const std::string& text) {
-  TRY(append({make_event("run.finished", {{"ending", ending}, {"text", text}})}));
+  TRY_LET(const bool ended,
+          decided({make_event("run.finished", {{"ending", ending}, {"text", text}})}));
+  if (!ended) return again();
   return std::optional(RunState::finished);
 }
 

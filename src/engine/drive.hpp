@@ -3,6 +3,7 @@
 // the journal's view; attempt.cpp performs steps and finds out about those whose end is not known.
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 
@@ -46,13 +47,21 @@ class Drive {
   Turn act(const pipeline::Finish& next);
   Turn act(const pipeline::Ended& next);
   Turn finish(const std::string& ending, const std::string& text);
-  Result<bool> take_over();
+  Result<std::string> take_over();
+  Turn wait_for_lock(const std::string& step, const std::string& what);
+  bool leaving(const pipeline::Next& next) const;
   Turn pause(const pipeline::Wait& next, std::int64_t head);
 
   const pipeline::History& history() const { return loaded_.history; }
   Status refresh();
   Status refresh_locked();
+  Status take_in_others();
+  // An event that is true whatever others append meanwhile: an outcome, a claim. Steps that end
+  // side by side share a commit.
   Status append(std::vector<journal::NewEvent> events);
+  // An event that was decided on by what had been seen. When the run went on meanwhile it is not
+  // appended, and the next decision is made on what is there now.
+  Result<bool> decided(std::vector<journal::NewEvent> events);
 
   StepContext context(const pipeline::Step& step, int attempt, Json baseline,
                       const pipeline::History& seen);
@@ -69,6 +78,7 @@ class Drive {
     std::string lost = {};  // the error whose effect was not known
   };
   Turn all(std::vector<Attempt>& attempts, const std::function<Status(Attempt&)>& each);
+  Status guarded(Attempt& one, const std::function<Status(Attempt&)>& each);
   Status perform(Attempt& one);
   Status ask(Attempt& one, Millis since, const Error& lost);
   Status resolve(Attempt& one);
@@ -78,6 +88,13 @@ class Drive {
   Status finish_adopted(const StepContext& one, Millis since);
   Status perform_anew(Attempt& one, Millis since);
   Status outcome(const StepContext& one, Millis since, const Result<Json>& result, bool adopted);
+
+  struct Fact {
+    std::vector<journal::NewEvent> events;
+    Status status = {};
+    bool done = false;
+  };
+  Status write(const std::vector<Fact*>& facts);
 
   journal::Journal& journal_;
   const StepTable& steps_;
@@ -90,6 +107,11 @@ class Drive {
   std::mutex mutex_;  // guards loaded_ and seen_ while steps run side by side
   Loaded loaded_;
   std::int64_t seen_ = 0;
+  std::mutex facts_mutex_;
+  std::condition_variable written_;
+  std::vector<Fact*> facts_;  // that wait to be written
+  bool writing_ = false;
+  std::string told_;
 };
 
 }  // namespace belay::engine

@@ -31,7 +31,7 @@ enum class RunState {
   finished,      // run.finished is in the journal
   needs_person,  // stopped; resumable
   waiting,       // for people or a lock, and the caller does not want to wait
-  interrupted,   // the stop token was used; resumable
+  interrupted,   // a stop token was used; resumable
 };
 
 struct DriveOptions {
@@ -39,6 +39,11 @@ struct DriveOptions {
   // Drives a run that stands in the way, was asked to stop, and is driven by nobody. Not given:
   // somebody else must.
   std::function<void(const std::string& run)> drive_other = {};
+  // Used: the step in progress comes to its end, and no other is begun; behind a fence the drive
+  // goes on until customers are let through. `stop` leaves at once.
+  std::stop_token leave = {};
+  // What a person has to do before the wait can end; told once.
+  std::function<void(const std::string& text)> tell = {};
 };
 
 class Runner {

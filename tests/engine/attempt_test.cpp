@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attempts whose reply was lost: asked about, taken over, tried once more, never repeated blindly.
+#include <thread>
+
 #include "tests/engine/stage.hpp"
 
 namespace belay::engine::testing {
@@ -127,6 +129,134 @@ TEST_F(AttemptTest, WhatDoesNotEndWhenCancelledStopsForAPersonAndNothingIsTakenB
   stuck = false;
   append(run, "run.resumed", {{"by", "leo"}});
   EXPECT_EQ(ends(run), "rolled_back");
+}
+
+TEST_F(AttemptTest, AStepThatThrowsLeavesItsAttemptOpenAndEndsNoProcess) {
+  script_.perform["change"] = [&](const StepContext&) -> Result<Json> {
+    if (script_.count("perform change") > 1) return Json::object();
+    throw std::runtime_error("a surprise");
+  };
+  const auto run = create();
+  const auto state = drive(run);
+  ASSERT_FALSE(state);
+  EXPECT_NE(state.error().message().find("a surprise"), std::string::npos);
+  EXPECT_EQ(events(run).back(), "step.intent change");
+  EXPECT_EQ(ends(run), "done");
+}
+
+// Somebody's event is there first, each time that one of a kind is to be appended.
+struct Overtaken final : Passing {
+  using Passing::Passing;
+  Status append(const std::string& run, std::int64_t expected,
+                std::vector<journal::NewEvent> events) override {
+    if (events.front().kind == kind && std::exchange(left, left - 1) > 0) first();
+    return to_.append(run, expected, std::move(events));
+  }
+  std::string kind;
+  int left = 1;
+  std::function<void()> first;
+};
+
+TEST_F(AttemptTest, WhatWasDecidedBeforeSomebodyElsesEventIsDecidedAnew) {
+  const auto run = create();
+  Overtaken journal(*journal_);
+  journal.kind = "step.intent";
+  journal.first = [&] { cancel(run); };
+  ASSERT_TRUE(drive(journal, run));
+  EXPECT_EQ(load(run).history.ending, "cancelled");
+  EXPECT_EQ(script_.calls(), Lines{}) << "nothing is begun after a cancel";
+}
+
+TEST_F(AttemptTest, AnOutcomeIsTrueWhateverCameBeforeIt) {
+  const auto run = create();
+  Overtaken journal(*journal_);
+  journal.kind = "step.outcome";
+  journal.first = [&] { append(run, "note", Json::object()); };
+  ASSERT_TRUE(drive(journal, run));
+  EXPECT_EQ(load(run).history.ending, "done");
+  EXPECT_EQ(script_.count("perform prepare"), 1);
+}
+
+TEST_F(AttemptTest, StepsThatEndSideBySideShareACommit) {
+  auto plan = simple_plan();
+  for (int i = 0; i < 8; ++i) plan.steps.push_back(work("part:" + std::to_string(i), {"change"}));
+  std::atomic<int> there{0}, ended{0}, commits{0};
+  for (int i = 0; i < 8; ++i) {
+    script_.perform["part:" + std::to_string(i)] = [&](const StepContext&) {
+      ++there;
+      while (there < 8) std::this_thread::yield();
+      ++ended;
+      return Json::object();
+    };
+  }
+  struct Slow final : Passing {
+    using Passing::Passing;
+    Status append(const std::string& run, std::int64_t expected,
+                  std::vector<journal::NewEvent> events) override {
+      if (events.front().kind == "step.outcome") each();
+      return to_.append(run, expected, std::move(events));
+    }
+    std::function<void()> each;
+  } journal(*journal_);
+  journal.each = [&] {
+    ++commits;
+    while (there > 0 && ended < 8) std::this_thread::yield();
+    if (there > 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  };
+  ThreadExecutor threads;
+  World world{world_.clock, world_.random, threads, world_.children};
+  Runner runner(journal, steps_, world, listener_, claims_);
+  const auto run = create(plan);
+  ASSERT_TRUE(runner.drive(run, {}));
+  EXPECT_EQ(load(run).history.ending, "done");
+  EXPECT_LE(commits - 2, 4) << "eight outcomes, after those of prepare and change";
+}
+
+// ---- leaving ----
+
+TEST_F(AttemptTest, WhoeverLeavesEndsTheStepInProgressAndBeginsNoOther) {
+  std::stop_source leave;
+  script_.perform["prepare"] = [&](const StepContext& context) {
+    leave.request_stop();
+    EXPECT_FALSE(context.stop.stop_requested());
+    return Json::object();
+  };
+  DriveOptions options;
+  options.leave = leave.get_token();
+  const auto run = create();
+  EXPECT_EQ(ends(run, options), "interrupted");
+  EXPECT_EQ(events(run).back(), "step.outcome prepare");
+  EXPECT_EQ(ends(run), "done");
+  EXPECT_EQ(script_.count("perform prepare"), 1);
+}
+
+TEST_F(AttemptTest, WhoeverLeavesDoesNotLeaveCustomersBehindAFence) {
+  auto plan = simple_plan();
+  steps_["hold"] = std::make_unique<Scripted>(script_);
+  steps_["lift"] = std::make_unique<Scripted>(script_);
+  plan.steps = {work("hold", {}, true, "hold"), work("change", {"hold"}, true),
+                work("lift", {"change"}, true, "lift"), work("last", {"lift"})};
+  std::stop_source leave;
+  script_.perform["hold"] = [&](const StepContext&) {
+    leave.request_stop();
+    return Json::object();
+  };
+  DriveOptions options;
+  options.leave = leave.get_token();
+  const auto run = create(plan);
+  EXPECT_EQ(ends(run, options), "interrupted");
+  EXPECT_EQ(script_.calls(), (Lines{"perform hold", "perform change", "perform lift"}));
+}
+
+TEST_F(AttemptTest, WhoeverLeavesWhileTheRunWaitsIsGoneAtOnce) {
+  const auto first = create(), second = create();
+  append(first, "lock.granted", {{"environment", "production"}});
+  std::stop_source leave;
+  world_.clock.on_sleep([&](Millis) { leave.request_stop(); });
+  DriveOptions options;
+  options.leave = leave.get_token();
+  EXPECT_EQ(ends(second, options), "interrupted");
+  EXPECT_LT(world_.clock.slept(), std::chrono::minutes(1));
 }
 
 }  // namespace

@@ -121,6 +121,33 @@ TEST_F(MakeWay, ADeployThatSomebodyDrivesIsLeftToThem) {
   EXPECT_EQ(ends(back, options), "done");
 }
 
+// Whoever is stopped says only the same again, and each time the journal would grow.
+TEST_F(MakeWay, ADeployThatNeedsAPersonIsNamedAndWaitedForNotDrivenAgainAndAgain) {
+  const auto running = died_half_way();
+  cancel(running);
+  script_.perform["undo"] = [](const StepContext&) -> Result<Json> {
+    return fail(Fault::unreachable, "nobody there");
+  };
+  ASSERT_TRUE(ends(running).starts_with("stopped: undo failed 3 times"));
+  script_.perform.clear();
+  const auto back = create(rollback());
+  const auto before = journal_->head()->first;
+  Lines told;
+  int sleeps = 0;
+  world_.clock.on_sleep([&](Millis) {
+    if (++sleeps != 20) return;
+    EXPECT_LE(journal_->head()->first, before + 1) << "the rollback's claim";
+    append(running, "run.resumed", {{"by", "leo"}});
+    EXPECT_EQ(ends(running), "rolled_back");
+  });
+  DriveOptions options;
+  options.drive_other = [](const std::string&) { FAIL() << "it needs a person"; };
+  options.tell = [&](const std::string& text) { told.push_back(text); };
+  EXPECT_EQ(ends(back, options), "done");
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_NE(told[0].find("belay resume " + running), std::string::npos) << told[0];
+}
+
 TEST_F(MakeWay, TheDeployIsAskedOnce) {
   const auto running = died_half_way();
   const auto back = create(rollback());
