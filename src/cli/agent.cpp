@@ -53,6 +53,17 @@ std::string drive(const Session& session, app::Desk& desk, const std::string& ru
   return "run " + run + ": " + state.error().message();
 }
 
+// What one run meets is that run's trouble: the others go on.
+std::string drive_guarded(const Session& session, app::Desk& desk, const std::string& run,
+                          std::stop_token stop) {
+  try {
+    return drive(session, desk, run, std::move(stop));
+  } catch (const std::exception& e) {
+    return "run " + run + ": " + e.what() + "; it goes on when that is mended, with the agent or " +
+           "with: belay resume " + run;
+  }
+}
+
 // With the file as it is now: an agent lives longer than an edition of belay.yaml.
 void upkeep(const app::Project& since_start, std::set<std::string>& told) {
   const auto trouble = [&](const std::string& text) {
@@ -107,7 +118,7 @@ class Agent {
       auto driven = std::make_unique<Driven>();
       auto* one = driven.get();
       one->thread = std::jthread([this, run = row.run, one] {
-        one->trouble = drive(session_, desk_, run, one->stop.get_token());
+        one->trouble = drive_guarded(session_, desk_, run, one->stop.get_token());
         one->ended = true;
       });
       driven_.emplace(row.run, std::move(driven));

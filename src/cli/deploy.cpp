@@ -82,7 +82,6 @@ int deploy(Session& session, const Args& args) {
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
-  name_unfinished(desk);
   sweep(desk, opened->environment);
   auto plan = app::plan_deploy(desk, request_of(session, *opened, args));
   if (!plan) return tell(plan.error());
@@ -109,10 +108,10 @@ std::vector<Option> plan_options() {
 
 std::vector<Option> deploy_options() {
   auto options = plan_options();
-  options.insert(
-      options.end(),
-      {{"--no-wait", "", "return while approvals, a timer or a lock are waited for (exit 4)"},
-       {"--dry-run", "", "the same as belay plan"}});
+  options.insert(options.end(),
+                 {{"--no-wait", "",
+                   "return while approvals or a timer (exit 4) or a lock (exit 3) are waited for"},
+                  {"--dry-run", "", "the same as belay plan"}});
   return options;
 }
 

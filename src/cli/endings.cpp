@@ -136,8 +136,9 @@ std::string stopped_text(const Loaded& loaded, const std::string& run) {
   if (pipeline::open_question(loaded.plan, history) == nullptr) {
     return fmt::format(
         "\nSTOPPED, a person is needed: {}\n  The run keeps its lock. When the cause is mended: "
-        "belay resume {}\n",
-        *history.stopped, run);
+        "belay resume {}\n{}",
+        *history.stopped, run,
+        history.way_back ? "" : "  To take back what it changed: belay cancel " + run + "\n");
   }
   std::string out = fmt::format(
       "\nSTOPPED, an answer is needed: {}. Does the data go back too?\n",

@@ -76,7 +76,6 @@ int rollback(Session& session, const Args& args) {
   }
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
-  name_unfinished(*opened->desk);
   app::RollbackRequest request;
   request.environment = opened->environment;
   request.tag = args.word(0);
@@ -115,7 +114,7 @@ Command rollback_command() {
            {"--skip-checks", "", "no checks of the old release (needs --reason)"},
            {"--emergency", "", "without approval, where belay.yaml allows it (needs --reason)"},
            {"--reason", "TEXT", "announced and recorded"},
-           {"--no-wait", "", "return while approvals or a lock are waited for (exit 4)"},
+           {"--no-wait", "", "return while approvals (exit 4) or a lock (exit 3) are waited for"},
            {"--dry-run", "", "show the plan and what would be lost"}},
           rollback,
           manual_of("rollback")};
@@ -128,7 +127,7 @@ Command rewind_command() {
           1,
           1,
           {{"--env", "ENV", "environment"},
-           {"--no-wait", "", "return while approvals or a lock are waited for (exit 4)"},
+           {"--no-wait", "", "return while approvals (exit 4) or a lock (exit 3) are waited for"},
            {"--dry-run", "", "show what would be changed"}},
           rewind,
           manual_of("rewind")};

@@ -43,8 +43,8 @@ int cancel(Session& session, const Args& args) {
       *desk.journal, run, {"cancel.requested", "", canonical({{"because", because}}), 1}, not_over);
   if (!done) return tell(done.error());
   fmt::print("Run {} is asked to stop: what was changed is taken back first.\n", run);
-  // Whoever drives it sees the event; when nobody does, it is driven to its end here.
-  if (auto claim = desk.claims->claim(run); !claim) return follow(session, desk, run);
+  // Whoever drives it sees the event, and is followed; when nobody does, it is driven to its end
+  // here.
   return drive_or_follow(session, desk, run);
 }
 

@@ -20,15 +20,16 @@ struct Opened {
   std::string environment;
 };
 Result<Opened> open(Session& session, const Args& args);
+// Without an environment. Both name, on standard error, the unfinished runs that nobody drives, so
+// that none is forgotten.
+Result<std::unique_ptr<app::Desk>> open_state(Session& session, const Args& args);
 
 // True when the person agrees. Without a terminal: --yes, else denied with the way to say it.
 Result<bool> agree(const Session& session, const std::string& question,
                    const std::string& expected = "yes");
 
-// The oldest unfinished runs are named, so that none is forgotten.
-void name_unfinished(const app::Desk& desk, const std::string& but_run = {});
-
-// Drives the run here, or follows it when an agent drives. Ends with the run's exit code.
+// Drives the run here, or follows it while somebody else does. Ends with the run's exit code; 6,
+// naming `belay resume`, when the run is not finished and cannot go on here.
 int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait = true);
 
 // For a run that is about to be driven here: with the key of the vault that its first restore point
@@ -40,9 +41,6 @@ void show_fresh_key(const app::FreshKey& key);
 // Asks on the terminal what the run has stopped for, and writes the answer into its journal. False
 // when there is no question, no terminal, or no answer: then the run stays as it is.
 bool answer_question(const Session& session, app::Desk& desk, const std::string& run);
-
-// Only follows.
-int follow(Session& session, app::Desk& desk, const std::string& run);
 
 bool agent_is_running(const app::Desk& desk);
 

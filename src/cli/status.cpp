@@ -5,15 +5,11 @@
 #include "base/text.hpp"
 #include "cli/session.hpp"
 #include "engine/releases.hpp"
+#include "pipeline/decide.hpp"
 
 namespace belay::cli {
 
 namespace {
-
-Result<std::unique_ptr<app::Desk>> open_all(Session& session) {
-  TRY_LET(auto project, app::load_project(session.file, session.here, session.env));
-  return app::open_desk(std::move(project));
-}
 
 Json environment_json(const std::string& name, const engine::Releases& releases) {
   Json out{{"environment", name}, {"live", nullptr}};
@@ -36,29 +32,80 @@ void print_environment(app::Desk& desk, const std::string& name, const engine::R
              releases.live->commit.substr(0, 7), for_people(age), releases.live->subject);
 }
 
-int status(Session& session, const Args&) {
-  auto desk = open_all(session);
+// What holds an unfinished run up, from its journal: people, a time, a lock, nobody.
+struct Holdup {
+  std::string state;  // "stopped", "waits", "in progress"
+  std::string text;
+};
+
+Holdup holdup_of(const app::Desk& desk, const engine::Loaded& loaded,
+                 const std::vector<journal::Lock>& locks) {
+  if (loaded.history.stopped) return {"stopped", *loaded.history.stopped};
+  const auto next = pipeline::decide(loaded.plan, loaded.history, desk.world().clock.now());
+  if (const auto* wait = std::get_if<pipeline::Wait>(&next)) {
+    const auto until = wait->until ? ", until " + to_text(*wait->until) + " at the latest" : "";
+    return {"waits", wait->what + until};
+  }
+  if (!std::holds_alternative<pipeline::TakeLock>(next)) return {"in progress", ""};
+  for (const auto& lock : locks) {
+    if (lock.environment == loaded.plan.environment)
+      return {"waits", fmt::format("for {}, which run {} holds", lock.environment, lock.run)};
+  }
+  return {"in progress", ""};
+}
+
+Json run_json(const app::Desk& desk, const journal::RunRow& row,
+              const std::vector<journal::Lock>& locks, bool agent) {
+  Json out{{"run", row.run},
+           {"pipeline", row.pipeline},
+           {"environment", row.environment},
+           {"since", to_text(row.created)},
+           {"driven", !desk.claims->claim(row.run).ok()}};
+  auto loaded = engine::load_run(*desk.journal, row.run);
+  const Holdup holdup =
+      loaded ? holdup_of(desk, *loaded, locks) : Holdup{"unreadable", loaded.error().message()};
+  out["state"] = holdup.state;
+  out["text"] = holdup.text;
+  if (holdup.state == "in progress" && !agent && !out["driven"].get<bool>())
+    out["text"] = "nobody drives it: belay resume " + row.run;
+  return out;
+}
+
+void print_run(const Json& run) {
+  const auto text = [&](const char* member) { return run.at(member).get<std::string>(); };
+  fmt::print("run {:<8} {} in {}, since {}\n", text("run"), text("pipeline"), text("environment"),
+             text("since"));
+  const auto why = text("text");
+  fmt::print("             {}{}\n", text("state"), why.empty() ? "" : ": " + why);
+}
+
+int status(Session& session, const Args& args) {
+  auto desk = open_state(session, args);
   if (!desk) return tell(desk.error());
+  const auto& journal = (*desk)->journal;
+  const bool agent = agent_is_running(**desk);
   Json out{{"state", (*desk)->project.places.state.string()},
+           {"agent", agent},
            {"environments", Json::array()},
-           {"open_runs", Json::array()}};
+           {"open_runs", Json::array()},
+           {"locks", Json::array()}};
   for (const auto& env : (*desk)->project.spec.environments) {
-    auto releases = engine::read_releases(*(*desk)->journal, env.name);
+    auto releases = engine::read_releases(*journal, env.name);
     if (!releases) return tell(releases.error());
     out["environments"].push_back(environment_json(env.name, *releases));
     if (!session.json) print_environment(**desk, env.name, *releases);
   }
-  auto open_runs = (*desk)->journal->open_runs();
+  auto open_runs = journal->open_runs();
   if (!open_runs) return tell(open_runs.error());
+  auto locks = journal->locks();
+  if (!locks) return tell(locks.error());
   for (const auto& row : *open_runs) {
-    out["open_runs"].push_back(
-        {{"run", row.run}, {"pipeline", row.pipeline}, {"environment", row.environment}});
-    if (!session.json)
-      fmt::print("run {:<8} {} in {}, since {}\n", row.run, row.pipeline, row.environment,
-                 to_text(row.created));
+    out["open_runs"].push_back(run_json(**desk, row, *locks, agent));
+    if (!session.json) print_run(out["open_runs"].back());
   }
-  auto locks = (*desk)->journal->locks();
-  for (const auto& lock : locks ? *locks : std::vector<journal::Lock>{}) {
+  for (const auto& lock : *locks) {
+    out["locks"].push_back(
+        {{"environment", lock.environment}, {"run", lock.run}, {"since", to_text(lock.since)}});
     if (!session.json)
       fmt::print("lock         {} is held by run {} since {}\n", lock.environment, lock.run,
                  to_text(lock.since));
@@ -67,12 +114,12 @@ int status(Session& session, const Args&) {
     fmt::print("{}\n", canonical(out));
   else
     fmt::print("state        {}{}\n", (*desk)->project.places.state.string(),
-               agent_is_running(**desk) ? "  (an agent is at work)" : "");
+               agent ? "  (an agent is at work)" : "");
   return exit_done;
 }
 
 int history(Session& session, const Args& args) {
-  auto desk = open_all(session);
+  auto desk = open_state(session, args);
   if (!desk) return tell(desk.error());
   auto rows = (*desk)->journal->runs(args.get("--env"), 50);
   if (!rows) return tell(rows.error());

@@ -1,101 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs as people have them: a first release, two at once, signals, closed terminals, full disks.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/cli/runs.hpp"
 
-#include "base/json.hpp"
-#include "base/text.hpp"
-#include "tests/support/eventually.hpp"
-#include "tests/support/scratch_project.hpp"
-
-namespace belay::cli {
+namespace belay::cli::testing {
 namespace {
-
-using testing::ScratchProject;
-
-// belay in a process of its own, which the test signals and looks at meanwhile.
-class Background {
- public:
-  Background(const ScratchProject& project, std::vector<std::string> words,
-             const std::function<void()>& before_exec = {}) {
-    const auto env = project.environment({{"PATH", "/usr/local/bin:/usr/bin:/bin"}});
-    out_ = project.above() / "background.out";
-    std::vector<std::string> text;
-    for (const auto& [name, value] : env) text.push_back(name + "=" + value);
-    std::vector<char*> environment, argv;
-    for (auto& one : text) environment.push_back(one.data());
-    environment.push_back(nullptr);
-    words.insert(words.begin(), BELAY_PROGRAM);
-    for (auto& one : words) argv.push_back(one.data());
-    argv.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ != 0) return;
-    const int file = ::open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-    ::dup2(file, 1);
-    ::dup2(file, 2);
-    if (::chdir(project.folder().c_str()) != 0) ::_exit(126);
-    if (before_exec) before_exec();
-    ::execve(BELAY_PROGRAM, argv.data(), environment.data());
-    ::_exit(127);
-  }
-  ~Background() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  pid_t pid() const { return pid_; }
-  std::string said() const {
-    auto text = read_file(out_);
-    return text ? *text : "";
-  }
-  int wait() {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  pid_t pid_ = 0;
-  Path out_;
-};
-
-class Runs : public ::testing::Test {
- protected:
-  void SetUp() override { ship_file(project_.file()); }
-
-  void ship_file(const std::string& text) {
-    project_.write("belay.yaml", text);
-    project_.commit("Change belay.yaml");
-  }
-  // A deploy whose activation says that it began, and ends when it is let.
-  void slow_activation() {
-    auto text = project_.file();
-    const std::string quick = "activate: echo";
-    const auto here = project_.above().string();
-    text.replace(text.find(quick), quick.size(),
-                 "activate: echo x >> " + here + "/begun; while [ ! -e " + here +
-                     "/go ]; do sleep 0.05; done; echo");
-    ship_file(text);
-  }
-  bool begun() const { return std::filesystem::exists(project_.above() / "begun"); }
-  void let_go() { project_.write("../go", ""); }
-  std::string live() const {
-    auto text = read_file(project_.above() / "live");
-    return text ? std::string(trim(*text)) : "";
-  }
-  Json status() const {
-    const auto said = project_.belay({"status", "--json"});
-    auto json = parse_json(said.out);
-    EXPECT_TRUE(json.ok()) << said.out << said.err;
-    return json ? *json : Json::object();
-  }
-
-  ScratchProject project_;
-};
 
 TEST_F(Runs, AFirstReleaseIsAskedForOnceMoreWhereTheFileDoesNotSayFirst) {
   auto text = project_.file();
@@ -153,29 +61,6 @@ TEST_F(Runs, WithoutATerminalLinesArePlainAndHaveTheirTime) {
   EXPECT_EQ(done.out[2], ':') << done.out.substr(0, 20);
 }
 
-TEST_F(Runs, InterruptedItEndsWithSixAndGoesOnWithResume) {
-  for (const int signal : {SIGINT, SIGTERM}) {
-    std::filesystem::remove(project_.above() / "begun");
-    std::filesystem::remove(project_.above() / "go");
-    slow_activation();
-    Background deploy(project_, {"deploy"});
-    ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
-    ::kill(deploy.pid(), signal);
-    ASSERT_TRUE(eventually([&] {
-      return deploy.said().find("stopping safely") != std::string::npos;
-    })) << deploy.said();
-    const int code = deploy.wait();
-    ASSERT_EQ(code, 6) << deploy.said();
-    ASSERT_EQ(status()["open_runs"].size(), 1U);
-    const auto run = status()["open_runs"][0]["run"].get<std::string>();
-    EXPECT_NE(deploy.said().find("belay resume " + run), std::string::npos) << deploy.said();
-    let_go();
-    const auto resumed = project_.belay({"resume", run});
-    EXPECT_EQ(resumed.status, 0) << resumed.out << resumed.err;
-    EXPECT_TRUE(status()["open_runs"].empty());
-  }
-}
-
 TEST_F(Runs, AnActivationThatAlwaysFailsRunsOnceAndIsTakenBack) {
   ASSERT_EQ(project_.belay({"deploy"}).status, 0);
   const auto first = live();
@@ -188,18 +73,6 @@ TEST_F(Runs, AnActivationThatAlwaysFailsRunsOnceAndIsTakenBack) {
   EXPECT_EQ(*read_file(project_.above() / "tries"), "x\n");
   EXPECT_NE(deploy.out.find("exit status 3"), std::string::npos) << deploy.out;
   EXPECT_EQ(live(), first);
-}
-
-TEST_F(Runs, KilledDuringAnActivationTheNextProcessTakesItOver) {
-  slow_activation();
-  Background deploy(project_, {"deploy"});
-  ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
-  ::kill(deploy.pid(), SIGKILL);
-  deploy.wait();
-  Background resume(project_, {"resume", "1"});
-  let_go();
-  EXPECT_EQ(resume.wait(), 0) << resume.said();
-  EXPECT_EQ(*read_file(project_.above() / "begun"), "x\n") << "it ran once";
 }
 
 TEST_F(Runs, AClosedTerminalAndAClosedPipeStopNothing) {
@@ -231,24 +104,6 @@ TEST_F(Runs, ASecondDeployIsRefusedWhereTheRuleSaysSo) {
       << second.out;
   let_go();
   EXPECT_EQ(deploy.wait(), 0) << deploy.said();
-}
-
-TEST_F(Runs, ADeployThatWaitsForALockSaysWhoseItIsAndThatNobodyDrivesIt) {
-  slow_activation();
-  Background first(project_, {"deploy"});
-  ASSERT_TRUE(eventually([&] { return begun(); })) << first.said();
-  ::kill(first.pid(), SIGINT);
-  ASSERT_EQ(first.wait(), 6);
-  Background second(project_, {"deploy"});
-  EXPECT_TRUE(eventually([&] {
-    return second.said().find("production is held by run 1, which nobody drives") !=
-           std::string::npos;
-  })) << second.said();
-  ::kill(second.pid(), SIGINT);
-  EXPECT_EQ(second.wait(), 6) << second.said();
-  let_go();
-  EXPECT_EQ(project_.belay({"cancel", "1"}).status, 1);
-  EXPECT_EQ(project_.belay({"resume", "2"}).status, 0);
 }
 
 TEST_F(Runs, AFileThatChangesDuringARunChangesNothingOfIt) {
@@ -301,4 +156,4 @@ TEST_F(Runs, AStateFolderThatCannotBeMadeIsNamedBeforeAnyEffect) {
 }
 
 }  // namespace
-}  // namespace belay::cli
+}  // namespace belay::cli::testing
