@@ -53,6 +53,16 @@ class Layout(unittest.TestCase):
         self.assertEqual([("src/engine/a.cpp", "front door")], self.found({"src/engine/a.cpp": line}))
         self.assertEqual([("src/app/other.cpp", "front door")], self.found({"src/app/other.cpp": line}))
 
+    def test_threads_sleeps_clocks_and_chance_are_base_s_alone(self):
+        for line in ["std::jthread t;", "std::thread t;", "std::this_thread::sleep_for(nap);",
+                     "auto t = std::chrono::system_clock::now();",
+                     "auto t = std::chrono::steady_clock::now();", "::sleep(1);",
+                     "std::random_device chance;"]:
+            text = HEAD + line + "\n"
+            self.assertEqual([("src/engine/a.cpp", "world")], self.found({"src/engine/a.cpp": text}), line)
+            self.assertEqual([], self.found({"src/base/a.cpp": text, "tests/base/a.cpp": text}), line)
+        self.assertEqual([], self.found({"src/engine/a.cpp": HEAD + "world.clock.sleep(nap, stop);\n"}))
+
     def test_files_have_a_size(self):
         for name, limit in [("src/base/a.cpp", 400), ("tests/base/a.cpp", 500)]:
             self.assertEqual([], self.found({name: HEAD + "\n" * (limit - 1)}))
