@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <charconv>
 #include <set>
 
 #include "base/process.hpp"
@@ -10,25 +9,7 @@
 namespace belay::source {
 namespace {
 
-constexpr const char* commit_format = "--format=%H%x00%an%x00%ae%x00%ct%x00%s";
-constexpr std::size_t commit_fields = 5;
 constexpr std::string_view lfs_first_line = "version https://git-lfs.github.com/spec/v1";
-
-Result<std::vector<Commit>> parse_commits(const std::string& out) {
-  const auto fields = split(out, '\0');
-  std::vector<Commit> commits;
-  for (std::size_t at = 0; at + commit_fields <= fields.size(); at += commit_fields) {
-    long long seconds = 0;
-    const auto& text = fields[at + 3];
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (parsed.ec != std::errc{} || !is_full_hash(fields[at])) {
-      return fail(Fault::internal, "git log answered in a form that is not known");
-    }
-    commits.push_back({fields[at], fields[at + 4], fields[at + 1], fields[at + 2],
-                       TimePoint(std::chrono::seconds(seconds))});
-  }
-  return commits;
-}
 
 class Git final : public Source {
  public:
@@ -62,17 +43,14 @@ class Git final : public Source {
   Result<std::vector<std::string>> branches_with(const std::string& wanted) override {
     TRY_LET(auto id, full_hash(wanted));
     TRY_LET(auto name, remote());
-    std::vector<std::string> args = {"for-each-ref", "--contains=" + id, "--format=%(refname)",
-                                     "refs/heads/"};
-    const std::string of_remote = name ? "refs/remotes/" + *name + "/" : "";
-    if (name) args.push_back(of_remote);
-    TRY_LET(auto out, git_.out("list the branches with " + id, std::move(args)));
+    // A local branch can be called anything; what the remote has was let in by its rules.
+    const std::string under = name ? "refs/remotes/" + *name + "/" : "refs/heads/";
+    TRY_LET(auto out, git_.out("list the branches with " + id,
+                               {"for-each-ref", "--contains=" + id, "--format=%(refname)", under}));
     std::set<std::string> branches;
     for (const auto& line : split(out, '\n')) {
-      if (line.starts_with("refs/heads/")) branches.insert(line.substr(11));
-      if (!of_remote.empty() && line.starts_with(of_remote) && line != of_remote + "HEAD") {
-        branches.insert(line.substr(of_remote.size()));
-      }
+      if (line.starts_with(under) && !(name && line == under + "HEAD"))
+        branches.insert(line.substr(under.size()));
     }
     return std::vector<std::string>(branches.begin(), branches.end());
   }
@@ -208,6 +186,22 @@ class Git final : public Source {
     Tag found{name, *id, ""};
     if (out.starts_with(std::string("tag\0", 4))) found.message = std::string(trim(out.substr(4)));
     return std::optional(std::move(found));
+  }
+
+  Result<std::vector<Tag>> annotated_tags() override {
+    TRY_LET(auto out,
+            git_.out("list the tags", {"for-each-ref",
+                                       "--format=%(refname)%00%(objecttype)%00%(*objectname)%00"
+                                       "%(contents)%00",
+                                       "refs/tags/"}));
+    std::vector<Tag> tags;
+    const auto fields = split(out, '\0');
+    for (std::size_t at = 0; at + 4 <= fields.size(); at += 4) {
+      if (fields[at + 1] != "tag") continue;
+      tags.push_back({std::string(trim(fields[at])).substr(10), fields[at + 2],
+                      std::string(trim(fields[at + 3]))});
+    }
+    return tags;
   }
 
   Result<bool> has_remote() override {

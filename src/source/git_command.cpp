@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -12,6 +13,7 @@ namespace belay::source {
 namespace {
 
 constexpr std::size_t longest_ref = 1024;
+constexpr std::size_t fields_of_commit = 5;
 
 // What git needs of the caller's environment: the way to credentials, proxies and configuration.
 // Not GIT_DIR and its kin, which a hook that started us would hand on.
@@ -207,6 +209,22 @@ bool is_full_hash(const std::string& text) {
   return (text.size() == 40 || text.size() == 64) &&
          std::all_of(text.begin(), text.end(),
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+Result<std::vector<Commit>> parse_commits(const std::string& out) {
+  const auto fields = split(out, '\0');
+  std::vector<Commit> commits;
+  for (std::size_t at = 0; at + fields_of_commit <= fields.size(); at += fields_of_commit) {
+    long long seconds = 0;
+    const auto& text = fields[at + 3];
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (parsed.ec != std::errc{} || !is_full_hash(fields[at])) {
+      return fail(Fault::internal, "git log answered in a form that is not known");
+    }
+    commits.push_back({fields[at], fields[at + 4], fields[at + 1], fields[at + 2],
+                       TimePoint(std::chrono::seconds(seconds))});
+  }
+  return commits;
 }
 
 }  // namespace belay::source

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/process.hpp"
+#include "source/source.hpp"
 
 namespace belay::source {
 
@@ -41,5 +42,9 @@ Result<std::string> checked_path(const std::string& path);
 
 // 40 or 64 hexadecimal digits.
 bool is_full_hash(const std::string& text);
+
+// What `git log -z` prints with this format, and how it is read.
+inline constexpr const char* commit_format = "--format=%H%x00%an%x00%ae%x00%ct%x00%s";
+Result<std::vector<Commit>> parse_commits(const std::string& out);
 
 }  // namespace belay::source

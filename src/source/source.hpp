@@ -28,7 +28,8 @@ class Source {
   virtual ~Source() = default;
   // A branch, tag or hash. missing, naming what was tried.
   virtual Result<Commit> resolve(const std::string& ref) = 0;
-  // Branches (local names, without the remote's) that contain the commit.
+  // Branches that contain the commit: the remote's as fetched, by their local names; without a
+  // remote one's own.
   virtual Result<std::vector<std::string>> branches_with(const std::string& commit) = 0;
   virtual Result<std::optional<std::string>> current_branch() = 0;
   // A fresh copy of the commit's tree in `folder` (created empty).
@@ -47,6 +48,8 @@ class Source {
   virtual Status tag(const std::string& name, const std::string& commit,
                      const std::string& message) = 0;
   virtual Result<std::optional<Tag>> find_tag(const std::string& name) = 0;
+  // All annotated tags, with their messages.
+  virtual Result<std::vector<Tag>> annotated_tags() { return std::vector<Tag>{}; }
   virtual Result<bool> has_remote() = 0;
   virtual Status push_tag(const std::string& name) = 0;
   virtual Result<std::string> user_email() = 0;  // git's user.email; missing

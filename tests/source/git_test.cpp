@@ -129,6 +129,30 @@ TEST_F(Git, ABranchThatOnlyTheRemoteHasIsFound) {
   EXPECT_EQ(source_->branches_with(id).value(), (std::vector<std::string>{"main", "release"}));
 }
 
+TEST_F(Git, WithARemoteALocalBranchIsNoBranch) {
+  commit("a.txt", "one");
+  add_remote();
+  const auto mine = commit("a.txt", "two");
+  git({"branch", "release/1"});
+  EXPECT_EQ(source_->branches_with(mine).value(), std::vector<std::string>{});
+  git({"push", "--quiet", "origin", "release/1"});
+  EXPECT_EQ(source_->branches_with(mine).value(), std::vector<std::string>{"release/1"});
+}
+
+TEST_F(Git, AnnotatedTagsAreListedWithTheirMessages) {
+  const auto id = commit("a.txt", "one");
+  git({"tag", "light"});
+  ASSERT_TRUE(source_->tag("prod-1", id, "First\n\njournal: 4:ab").ok());
+  ASSERT_TRUE(source_->tag("prod-2", id, "Second").ok());
+  const auto tags = source_->annotated_tags();
+  ASSERT_TRUE(tags.ok()) << tags.error().message();
+  ASSERT_EQ(tags->size(), 2U);
+  EXPECT_EQ(tags->at(0).name, "prod-1");
+  EXPECT_EQ(tags->at(0).commit, id);
+  EXPECT_EQ(tags->at(0).message, "First\n\njournal: 4:ab");
+  EXPECT_EQ(tags->at(1).message, "Second");
+}
+
 TEST_F(Git, ACopyHasTheCommitsFilesAndNotTheWorkTrees) {
   write("bin/run", "#!/bin/sh\n");
   fs::permissions(root_ / "bin/run", fs::perms(0755));
