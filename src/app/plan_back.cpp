@@ -6,6 +6,7 @@
 #include "app/plan_steps.hpp"
 #include "app/planner.hpp"
 #include "base/text.hpp"
+#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -44,15 +45,16 @@ Result<const engine::Release*> target_of(const engine::Releases& releases,
                           request.tag, near.empty() ? "" : "; did you mean " + near));
 }
 
+// Only to say it early: the gate takes the signature of one of these people and nothing else.
 Status emergency_allowed(const Policy& policy, const RollbackRequest& request) {
-  const auto& people = policy.emergency;
-  const auto& who = request.requester;
-  if (std::find(people.begin(), people.end(), who.name) != people.end()) return {};
-  if (!who.email.empty() && std::find(people.begin(), people.end(), who.email) != people.end())
-    return {};
+  std::vector<std::string> names;
+  for (const auto& person : policy.emergency) {
+    if (pipeline::is_person(person, request.requester)) return {};
+    names.push_back(person.name);
+  }
   return fail(Fault::denied,
               fmt::format("{} may not roll back without approval; rollback.emergency names: {}",
-                          who.name, people.empty() ? "nobody" : join(people, ", ")));
+                          request.requester.name, names.empty() ? "nobody" : join(names, ", ")));
 }
 
 Result<DataPlan> data_plan(const engine::Releases& releases, const engine::Release& target) {
@@ -85,9 +87,9 @@ Status rollback_branches(source::Source* source, const Policy& policy,
 }  // namespace
 
 Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
-  auto source = source::make_git(desk.project.folder);
+  TRY_LET(auto source, source_of(desk.project.folder));
   TRY_LET(const auto* env, environment_of(desk.project.spec, request.environment));
-  TRY_LET(auto choice, choose_policy(desk, source ? source->get() : nullptr, request.environment));
+  TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
   TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
   if (!releases.live)
     return fail(Fault::missing,
@@ -119,7 +121,7 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   }
   const bool code = request.code && request.undo_run.empty();
   if (code) {
-    TRY(rollback_branches(source ? source->get() : nullptr, choice.policy, env->name, *target));
+    TRY(rollback_branches(source.get(), choice.policy, env->name, *target));
   }
   plan.release = code ? target->tag : releases.live->tag;
   plan.commit = code ? target->commit : releases.live->commit;
@@ -142,24 +144,24 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
                        ? &*env->database
                        : (desk.project.spec.database ? &*desk.project.spec.database : nullptr);
   parts.policy = &choice.policy;
-  plan.facts = {{"policy", pipeline::to_json(choice.policy)},
-                {"policy_from", choice.from},
-                {"target", plan.release},
+  plan.facts = {{"target", plan.release},
                 {"code", code},
                 {"data", data.point.empty() ? (data.undo.empty() ? "none" : "undo:" + data.undo)
                                             : "point:" + data.point},
                 {"automatic_rollback", true}};
+  put_policy(plan, choice);
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;
   if (!request.emergency.empty()) plan.facts["emergency"] = request.emergency;
   rollback_steps(plan, parts, data, code);
+  TRY(pipeline::can_be_passed(plan));
   plan.notes = {{"estimates", estimates(desk, plan)}, {"policy", choice.notes}};
   return plan;
 }
 
 Result<Plan> plan_rewind(Desk& desk, const RewindRequest& request) {
-  auto source = source::make_git(desk.project.folder);
+  TRY_LET(auto source, source_of(desk.project.folder));
   TRY_LET(const auto* env, environment_of(desk.project.spec, request.environment));
-  TRY_LET(auto choice, choose_policy(desk, source ? source->get() : nullptr, request.environment));
+  TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
   TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
   Plan plan;
   plan.pipeline = "rewind";
@@ -185,13 +187,13 @@ Result<Plan> plan_rewind(Desk& desk, const RewindRequest& request) {
   if (parts.database == nullptr)
     return fail(Fault::invalid, "belay.yaml has no database to rewind");
   const bool undo = request.point.starts_with("salvage-");
-  plan.facts = {{"policy", pipeline::to_json(choice.policy)},
-                {"policy_from", choice.from},
-                {"code", false},
+  plan.facts = {{"code", false},
                 {"automatic_rollback", true},
                 {"data", (undo ? "undo:" : "point:") + request.point}};
+  put_policy(plan, choice);
   rollback_steps(plan, parts, undo ? DataPlan{"", request.point} : DataPlan{request.point, ""},
                  false);
+  TRY(pipeline::can_be_passed(plan));
   plan.notes = {{"estimates", estimates(desk, plan)}, {"policy", choice.notes}};
   return plan;
 }

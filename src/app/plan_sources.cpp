@@ -5,6 +5,7 @@
 
 #include "app/plan_steps.hpp"
 #include "base/text.hpp"
+#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -15,14 +16,41 @@ using pipeline::Spec;
 
 namespace {
 
-// The policy of the last run in this environment, to be compared with.
-std::optional<Policy> last_recorded(Desk& desk, const std::string& environment) {
-  auto rows = desk.journal->runs(environment, 1);
-  if (!rows || rows->empty()) return std::nullopt;
-  auto loaded = engine::load_run(*desk.journal, rows->front().run);
-  if (!loaded || !loaded->plan.facts.contains("policy")) return std::nullopt;
-  auto policy = pipeline::policy_from_json(loaded->plan.facts["policy"]);
-  return policy ? std::optional(*policy) : std::nullopt;
+// The policy that the environment's runs have made the recorded one, to be compared with.
+Result<std::optional<Policy>> last_recorded(Desk& desk, const std::string& environment) {
+  constexpr int every_run = 1'000'000;
+  TRY_LET(auto rows, desk.journal->runs(environment, every_run));
+  for (const auto& row : rows) {
+    TRY_LET(auto loaded, engine::load_run(*desk.journal, row.run));
+    TRY_LET(auto policy,
+            pipeline::settled_policy(loaded.plan, loaded.history).in("run " + row.run));
+    if (policy) return policy;
+  }
+  return std::optional<Policy>();
+}
+
+Result<std::optional<std::string>> text_at(source::Source& source, const std::string& commit,
+                                           const Path& path) {
+  auto text = source.read(commit, path.lexically_normal().string());
+  if (text) return std::optional(std::move(*text));
+  if (text.error().fault == Fault::missing) return std::optional<std::string>();
+  return std::move(text).error();
+}
+
+// This very file. A file that the branch does not have (another name, a folder of its own) does not
+// take this project out of what the branch's belay.yaml, beside it or above it, says of it.
+Result<std::optional<std::string>> ruling_text(source::Source& source, const Project& project,
+                                               const std::string& commit) {
+  TRY_LET(auto same, file_at(source, project, commit));
+  if (same) return same;
+  for (Path folder = prefix_of(project.folder);; folder = folder.parent_path()) {
+    TRY_LET(auto text, text_at(source, commit, folder / "belay.yaml"));
+    if (text) {
+      TRY_LET(auto spec, spec_of(*text, (folder / "belay.yaml").string() + " of " + commit));
+      if (spec.project == project.spec.project) return text;
+    }
+    if (folder.empty()) return std::optional<std::string>();
+  }
 }
 
 }  // namespace
@@ -38,45 +66,57 @@ Result<const EnvironmentSpec*> environment_of(const Spec& spec, const std::strin
                           near.empty() ? "" : "; did you mean " + near, join(known, ", ")));
 }
 
-// belay.yaml of a commit; the present one when the commit has none.
-std::string file_at(source::Source& source, const Project& project, const std::string& commit,
-                    bool& there) {
-  auto text = source.read(
-      commit, (prefix_of(project.folder) / project.file.filename()).lexically_normal().string());
-  there = text.ok();
-  return text ? *text : project.text;
+Result<std::optional<std::string>> file_at(source::Source& source, const Project& project,
+                                           const std::string& commit) {
+  return text_at(source, commit, prefix_of(project.folder) / project.file.filename());
 }
 
-// From the protected branch; without a remote, a policy weaker than the last one does not count
-// before it was approved under that one.
+Result<std::unique_ptr<source::Source>> source_of(const Path& folder) {
+  auto found = source::make_git(folder);
+  if (found || found.error().fault != Fault::missing) return found;
+  // No git program, or a broken work tree, is not the same as none.
+  std::error_code code;
+  for (Path at = folder;; at = at.parent_path()) {
+    if (std::filesystem::exists(at / ".git", code)) return found;
+    if (at == at.parent_path()) return std::unique_ptr<source::Source>();
+  }
+}
+
 Result<PolicyChoice> choose_policy(Desk& desk, source::Source* source,
                                    const std::string& environment) {
   PolicyChoice choice;
-  std::optional<source::Commit> ruling;
+  std::optional<source::Commit> head;
   if (source != nullptr) {
-    TRY_LET(ruling, source->protected_head());
+    TRY_LET(head, source->protected_head());
   }
-  choice.text = desk.project.text;
-  choice.from = "the present file";
-  if (ruling) {
-    bool there = false;
-    choice.text = file_at(*source, desk.project, ruling->id, there);
-    choice.from = there ? "the protected branch at " + ruling->id.substr(0, 7)
-                        : "the present file (the protected branch has none)";
+  std::optional<std::string> ruling;
+  if (head) {
+    TRY_LET(ruling, ruling_text(*source, desk.project, head->id));
   }
+  choice.text = ruling.value_or(desk.project.text);
+  choice.from = ruling ? "the protected branch at " + head->id.substr(0, 7)
+                : head ? "the present file (the protected branch has none)"
+                       : "the present file";
   TRY_LET(auto spec, spec_of(choice.text, "belay.yaml of " + choice.from));
   TRY_LET(const auto* env, environment_of(spec, environment));
   choice.policy = pipeline::policy_of(spec, *env);
   if (ruling) return choice;
-  if (auto recorded = last_recorded(desk, environment)) {
-    if (auto less = pipeline::weaker(choice.policy, *recorded); !less.empty()) {
-      choice.notes.push_back("belay.yaml asks less than the last run did (" + join(less, "; ") +
-                             "); this run is approved under the former rule");
-      choice.policy = std::move(*recorded);
-      choice.from = "the last run's record";
-    }
-  }
+  TRY_LET(auto recorded, last_recorded(desk, environment));
+  if (!recorded) return choice;
+  const auto less = pipeline::weaker(choice.policy, *recorded);
+  if (less.empty()) return choice;
+  choice.notes.push_back("belay.yaml asks less than the last run did (" + join(less, "; ") +
+                         "); this run is approved under the former rule, and with that the new "
+                         "one");
+  choice.wanted = std::exchange(choice.policy, std::move(*recorded));
+  choice.from = "the last run's record";
   return choice;
+}
+
+void put_policy(Plan& plan, const PolicyChoice& choice) {
+  plan.facts["policy"] = pipeline::to_json(choice.policy);
+  plan.facts["policy_from"] = choice.from;
+  if (choice.wanted) plan.facts["policy_wanted"] = pipeline::to_json(*choice.wanted);
 }
 
 // What steps took in earlier runs: the median of the last five.
@@ -109,8 +149,8 @@ Status branch_rule(source::Source& source, const std::vector<std::string>& allow
   for (const auto& branch : branches) {
     if (pipeline::branch_allowed(allowed, branch)) return {};
   }
-  return pipeline::check_branch(environment, allowed,
-                                branches.empty() ? commit.substr(0, 7) : branches.front());
+  return pipeline::check_branch(environment, allowed, branches.empty() ? "" : branches.front())
+      .in(commit.substr(0, 7));
 }
 
 // What the live release was built from: needed to start it again.

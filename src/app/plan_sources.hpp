@@ -19,20 +19,27 @@ namespace belay::app {
 Result<const pipeline::EnvironmentSpec*> environment_of(const pipeline::Spec& spec,
                                                         const std::string& name);
 
-// belay.yaml of a commit; the present one, and `there` is false, when the commit has none.
-std::string file_at(source::Source& source, const Project& project, const std::string& commit,
-                    bool& there);
+// belay.yaml of a commit; nothing when the commit has none.
+Result<std::optional<std::string>> file_at(source::Source& source, const Project& project,
+                                           const std::string& commit);
+
+// Null where no work tree is. A work tree that cannot be read is an error.
+Result<std::unique_ptr<source::Source>> source_of(const Path& folder);
 
 struct PolicyChoice {
   pipeline::Policy policy;
+  std::optional<pipeline::Policy> wanted;  // asks less, and counts once this run is approved
   std::string text, from;
   std::vector<std::string> notes;
 };
 
-// From the protected branch; without a remote, a policy weaker than the last one does not count
-// before it was approved under that one.
+// From the protected branch; where that has none for this project, the present file's, and one
+// weaker than the recorded one does not count before a run was approved under that one.
 Result<PolicyChoice> choose_policy(Desk& desk, source::Source* source,
                                    const std::string& environment);
+
+// Into the plan's facts.
+void put_policy(pipeline::Plan& plan, const PolicyChoice& choice);
 
 // The commit belongs to one of the branches that are allowed (none named: to any). refused, naming
 // what is allowed.

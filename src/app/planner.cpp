@@ -7,6 +7,7 @@
 #include "app/plan_steps.hpp"
 #include "base/text.hpp"
 #include "engine/health.hpp"
+#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -105,7 +106,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   TRY(branch_rule(*source, choice.policy.branches, request.environment, commit.id));
   TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
 
-  bool in_commit = false;
+  TRY_LET(const auto own_file, file_at(*source, desk.project, commit.id));
   Plan plan;
   plan.pipeline = "deploy";
   plan.project = desk.project.spec.project;
@@ -118,7 +119,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   const ConfigTexts texts{
       desk.project.text,
       choice.text,
-      file_at(*source, desk.project, commit.id, in_commit),
+      own_file.value_or(desk.project.text),
       text_of_release(desk, releases.live ? &*releases.live : nullptr),
       desk.project.folder.string(),
       releases.live ? std::map<std::string, std::string>{{plan.live, releases.live->commit}}
@@ -137,17 +138,17 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
                        : (desk.project.spec.database ? &*desk.project.spec.database : nullptr);
   parts.policy = &choice.policy;
   plan.facts = {
-      {"policy", pipeline::to_json(choice.policy)},
-      {"policy_from", choice.from},
-      {"build_from", in_commit ? "belay.yaml of " + commit.id.substr(0, 7)
-                               : "the present file (the commit has none)"},
+      {"build_from", own_file ? "belay.yaml of " + commit.id.substr(0, 7)
+                              : "the present file (the commit has none)"},
       {"automatic_rollback", env->rollback.automatic},
       {"changes", changes_between(*source, shipped, *env, prefix_of(desk.project.folder),
                                   releases.live ? releases.live->commit : "", commit.id)}};
+  put_policy(plan, choice);
   if (!request.skip_tests.empty()) plan.facts["skip_tests"] = request.skip_tests;
   if (!request.skip_backup.empty()) plan.facts["skip_backup"] = request.skip_backup;
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;
   deploy_steps(plan, parts);
+  TRY(pipeline::can_be_passed(plan));
 
   TRY_LET(auto dirty, source->uncommitted());
   TRY_LET(auto left_out, source->not_carried(commit.id));

@@ -2,10 +2,11 @@
 // belay audit and belay audit verify: the tamper-evident log, and the repetition of every approval.
 #include <fmt/format.h>
 
+#include "app/plan_sources.hpp"
+#include "base/text.hpp"
 #include "cli/session.hpp"
 #include "engine/votes.hpp"
 #include "pipeline/repeat.hpp"
-#include "source/source.hpp"
 
 namespace belay::cli {
 
@@ -41,80 +42,114 @@ void compare_anchor(app::Desk& desk, const std::string& anchor, const std::strin
   const auto at = anchor.find(':');
   if (at == std::string::npos || at == 0) return;
   const auto id = std::strtoll(anchor.substr(0, at).c_str(), nullptr, 10);
+  if (id == 0) return;  // made when the journal was empty: it anchors nothing
   auto hash = desk.journal->hash_of(id);
+  if (!hash && hash.error().fault != Fault::missing) {
+    found.untold.push_back(where + ": " + hash.error().message());
+    return;
+  }
   if (!hash || *hash != anchor.substr(at + 1)) {
-    found.problems.push_back(fmt::format(
-        "{} was made when event {} had another hash: the journal was rewritten or cut before it",
-        where, id));
+    found.problems.push_back(
+        fmt::format("{} was made when event {} {}: the journal was rewritten or cut before it",
+                    where, id, hash ? "had another hash" : "was there"));
     return;
   }
   ++found.anchors;
   found.anchored_to = std::max<std::int64_t>(found.anchored_to, id);
 }
 
-void compare_anchors(app::Desk& desk, Findings& found) {
-  auto rows = desk.journal->runs({}, 100'000);
-  auto source = source::make_git(desk.project.folder);
-  for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
-    repeat_votes(desk, row.run, found);
-    auto summary = parse_json(row.summary.empty() ? "{}" : row.summary);
-    if (!summary || row.pipeline != "deploy" || !source) continue;
-    const auto tag = summary->value("release", std::string());
-    auto annotated = (*source)->find_tag(tag);
-    if (!annotated || !*annotated) continue;
-    const auto line = (*annotated)->message.find("journal: ");
-    if (line == std::string::npos) continue;
-    const auto begin = line + 9;
-    compare_anchor(
-        desk, (*annotated)->message.substr(begin, (*annotated)->message.find('\n', begin) - begin),
-        "tag " + tag, found);
+void repeat_all_votes(app::Desk& desk, Findings& found) {
+  constexpr int every_run = 1'000'000;
+  auto rows = desk.journal->runs({}, every_run);
+  if (!rows) return found.untold.push_back("the runs: " + rows.error().message());
+  for (const auto& row : *rows) repeat_votes(desk, row.run, found);
+}
+
+// What a line of a tag's message says: "journal: 412:9f3c..." -> "412:9f3c...".
+std::string member_of(const std::string& message, const std::string& name) {
+  for (const auto& line : split(message, '\n')) {
+    if (line.starts_with(name + ": ")) return line.substr(name.size() + 2);
+  }
+  return {};
+}
+
+// Every tag of this project, whether or not the journal still knows its run.
+void compare_tags(app::Desk& desk, Findings& found) {
+  auto source = app::source_of(desk.project.folder);
+  if (!source) return found.untold.push_back("the tags: " + source.error().message());
+  if (*source == nullptr) return;
+  auto tags = (*source)->annotated_tags();
+  if (!tags) return found.untold.push_back("the tags: " + tags.error().message());
+  for (const auto& tag : *tags) {
+    if (member_of(tag.message, "project") != desk.project.spec.project) continue;
+    compare_anchor(desk, member_of(tag.message, "journal"), "tag " + tag.name, found);
   }
 }
 
-// Restore points carry the chain's head as well, when the vault can be opened.
-void compare_vault(app::Desk& desk, const std::string& environment, Findings& found) {
-  auto works = app::wire_present(desk, environment, {true, false});
-  if (!works || (*works)->site.vault == nullptr) return;
-  auto points = (*works)->site.vault->list();
-  for (const auto& summary : points ? *points : std::vector<vault::PointSummary>{}) {
-    auto point = (*works)->site.vault->load(summary.name);
-    if (point && !point->journal_head.empty())
-      compare_anchor(desk, point->journal_head, "restore point " + summary.name, found);
+// Restore points carry the chain's head as well.
+Status compare_vault(app::Desk& desk, const std::string& environment, Findings& found) {
+  const auto& project = desk.project;
+  std::error_code code;
+  const bool any = app::database_of(project.spec, environment) != nullptr &&
+                   std::filesystem::exists(app::store_of(app::vault_of(project.spec, environment),
+                                                         project.places, project.folder),
+                                           code);
+  if (!any) return {};
+  TRY_LET(auto works, app::wire_present(desk, environment, {true, false}));
+  TRY_LET(auto points, works->site.vault->list());
+  for (const auto& summary : points) {
+    TRY_LET(auto point, works->site.vault->load(summary.name).in(summary.name));
+    if (point.project != project.spec.project || point.environment != environment) continue;
+    compare_anchor(desk, point.journal_head, "restore point " + summary.name, found);
   }
+  return {};
 }
 
-int verify(Session& session, app::Desk& desk, const std::string& environment) {
+std::string verdict(const Findings& found) {
+  if (!found.problems.empty()) return "THE JOURNAL WAS TAMPERED WITH.";
+  return found.untold.empty() ? "The journal is whole."
+                              : "Nothing that could be compared was tampered with; not everything "
+                                "could be compared.";
+}
+
+int verify(Session& session, app::Desk& desk) {
   auto report = desk.journal->verify();
   if (!report) return tell(report.error());
   Findings found;
   found.problems = report->problems;
-  compare_anchors(desk, found);
-  compare_vault(desk, environment, found);
+  repeat_all_votes(desk, found);
+  compare_tags(desk, found);
+  for (const auto& env : desk.project.spec.environments) {
+    if (auto compared = compare_vault(desk, env.name, found); !compared)
+      found.untold.push_back(env.name + ": " + compared.error().message());
+  }
+  const int code = found.problems.empty() && found.untold.empty() ? exit_done : exit_failed;
   if (session.json) {
     fmt::print("{}\n", canonical({{"events", report->events},
                                   {"head", report->head},
                                   {"approvals", found.approvals},
                                   {"anchors", found.anchors},
                                   {"anchored_to", found.anchored_to},
+                                  {"not_compared", found.untold},
                                   {"problems", found.problems}}));
-    return found.problems.empty() ? exit_done : exit_failed;
+    return code;
   }
   for (const auto& problem : found.problems) fmt::print("✗ {}\n", problem);
+  for (const auto& each : found.untold) fmt::print("? could not be compared: {}\n", each);
   fmt::print("{} events, head {}; {} signatures repeated; {} anchors elsewhere agree{}\n",
              report->events, report->head.substr(0, 16), found.approvals, found.anchors,
              found.anchored_to > 0
                  ? fmt::format(", up to event {} nothing can have been cut off", found.anchored_to)
                  : "; without an anchor a cut-off end cannot be seen");
-  fmt::print("{}\n",
-             found.problems.empty() ? "The journal is whole." : "THE JOURNAL WAS TAMPERED WITH.");
-  return found.problems.empty() ? exit_done : exit_failed;
+  fmt::print("{}\n", verdict(found));
+  return code;
 }
 
 int audit(Session& session, const Args& args) {
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
-  if (args.word(0) == "verify") return verify(session, desk, opened->environment);
+  if (args.word(0) == "verify") return verify(session, desk);
   if (!args.words.empty())
     return tell(fail(Fault::invalid, "belay audit knows: verify"), exit_usage);
   std::int64_t after = 0;

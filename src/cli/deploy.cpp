@@ -4,6 +4,7 @@
 
 #include "app/planner.hpp"
 #include "app/upkeep.hpp"
+#include "base/text.hpp"
 #include "cli/session.hpp"
 
 namespace belay::cli {
@@ -25,7 +26,7 @@ app::DeployRequest request_of(const Session& session, const Opened& opened, cons
 // A skip without a reason is refused before anything is looked at.
 Status reasons_given(const Args& args) {
   for (const char* skip : {"--skip-tests", "--skip-backup", "--skip-checks", "--emergency"}) {
-    if (args.has(skip) && args.get("--reason").empty()) {
+    if (args.has(skip) && trim(args.get("--reason")).empty()) {
       return fail(
           Fault::invalid,
           std::string(skip) + " needs a reason, which is announced and recorded: --reason \"...\"");

@@ -4,7 +4,9 @@
 
 #include "app/planner.hpp"
 #include "base/text.hpp"
-#include "cli/session.hpp"
+#include "cli/voting.hpp"
+#include "engine/votes.hpp"
+#include "pipeline/gate.hpp"
 #include "vault/rewind.hpp"
 
 namespace belay::cli {
@@ -47,6 +49,17 @@ Result<std::string> lost_writes(app::Desk& desk, const pipeline::Plan& plan) {
       to_text(point.finished), difference_lines(preview));
 }
 
+// Whoever goes without approval proves that he is who may.
+Status sign_at_once(app::Desk& desk, const std::string& run, const std::string& key) {
+  TRY(engine::open_gate(*desk.journal, desk.world(), run));
+  TRY_LET(auto loaded, engine::load_run(*desk.journal, run));
+  TRY_LET(auto ballot, pipeline::ballot_of(loaded.plan, loaded.history, run));
+  TRY_LET(auto candidate, signed_with(key, ballot, pipeline::Decision::approve));
+  TRY_LET(auto vote, cast(desk, run, candidate));
+  static_cast<void>(vote);
+  return {};
+}
+
 int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args& args) {
   auto lost = lost_writes(desk, plan);
   if (!lost) return tell(std::move(lost).error().in("the preview of what would be lost"));
@@ -58,6 +71,16 @@ int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args
   if (auto works = app::wire_run(desk, plan); !works) return tell(works.error(), exit_usage);
   auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(plan)), 1});
   if (!run) return tell(run.error());
+  if (!args.get("--key").empty()) {
+    if (auto done = sign_at_once(desk, *run, args.get("--key")); !done) {
+      std::fputs(fmt::format("Run {0} waits for the signature: belay approve {0} --key FILE, or "
+                             "belay cancel {0}\n",
+                             *run)
+                     .c_str(),
+                 stderr);
+      return tell_of_vote(done.error());
+    }
+  }
   return drive_or_follow(session, desk, *run, !args.has("--no-wait"));
 }
 
@@ -67,12 +90,17 @@ int rollback(Session& session, const Args& args) {
                 exit_usage);
   }
   for (const char* flag : {"--skip-checks", "--emergency"}) {
-    if (args.has(flag) && args.get("--reason").empty()) {
+    if (args.has(flag) && trim(args.get("--reason")).empty()) {
       return tell(fail(Fault::invalid,
                        std::string(flag) +
                            " needs a reason, which is announced and recorded: --reason \"...\""),
                   exit_usage);
     }
+  }
+  if (!args.get("--key").empty() && !args.has("--emergency")) {
+    return tell(
+        fail(Fault::invalid, "--key belongs to --emergency; others sign with belay approve"),
+        exit_usage);
   }
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
@@ -83,8 +111,9 @@ int rollback(Session& session, const Args& args) {
   request.code = !args.has("--database-only");
   request.data = !args.has("--code-only");
   request.undo_run = args.get("--undo");
-  if (args.has("--skip-checks")) request.skip_checks = args.get("--reason");
-  if (args.has("--emergency")) request.emergency = args.get("--reason");
+  const std::string reason(trim(args.get("--reason")));
+  if (args.has("--skip-checks")) request.skip_checks = reason;
+  if (args.has("--emergency")) request.emergency = reason;
   auto plan = app::plan_rollback(*opened->desk, request);
   if (!plan) return tell(plan.error());
   return go(session, *opened->desk, *plan, args);
@@ -113,6 +142,7 @@ Command rollback_command() {
            {"--undo", "RUN", "take back the rewind that run RUN made"},
            {"--skip-checks", "", "no checks of the old release (needs --reason)"},
            {"--emergency", "", "without approval, where belay.yaml allows it (needs --reason)"},
+           {"--key", "FILE", "with --emergency: the SSH key that proves who you are"},
            {"--reason", "TEXT", "announced and recorded"},
            {"--no-wait", "", "return while approvals (exit 4) or a lock (exit 3) are waited for"},
            {"--dry-run", "", "show the plan and what would be lost"}},

@@ -134,10 +134,7 @@ Status Drive::write(const std::vector<Fact*>& facts) {
 }
 
 Drive::Turn Drive::act(const pipeline::OpenGate& next) {
-  TRY(decided({make_event("approval.requested",
-                          {{"step", next.step},
-                           {"nonce", world_.random.hex(16)},
-                           {"not_after", to_text(world_.clock.now() + next.expires)}})}));
+  TRY(decided({gate_opened(next, world_)}));
   return again();
 }
 

@@ -15,7 +15,7 @@ namespace belay::notify {
 struct Announcement {
   std::string title;            // "shop production: rolled back to prod-20261120-141233"
   std::string text;             // a few lines
-  std::string kind;             // "shipped", "rolled_back", "failed", "stopped", "waiting"
+  std::string kind;             // "shipped", "rolled_back", "failed"
   Json facts = Json::object();  // project, environment, run, release ...
 };
 

@@ -21,7 +21,7 @@ struct Perform {
 struct Resolve {
   std::vector<std::string> steps;
 };
-// Open the approval gate: a nonce and an expiry are recorded, people are told.
+// Open the approval gate: a nonce and an expiry are recorded; who follows the run is told.
 struct OpenGate {
   std::string step;
   Millis expires{};

@@ -15,6 +15,11 @@ Result<Gate> gate_of(const Step& gate) {
   return Gate{std::move(rule), std::move(freeze)};
 }
 
+const char* rule_key(const Plan& plan) {
+  if (plan.facts.contains("emergency")) return "rollback.emergency";
+  return plan.pipeline == "deploy" ? "approvals" : "rollback.approvals";
+}
+
 Json passed(const GateState& state) {
   std::string by;
   for (const auto& name : state.approved) by += (by.empty() ? "" : ", ") + name;
@@ -84,12 +89,54 @@ Json to_json(const Gate& gate) {
 }
 
 std::optional<Gate> gate_for(const Plan& plan, const Policy& policy) {
-  if (plan.facts.contains("emergency")) return std::nullopt;
+  // Without the approval of others, but never without a signature: names are no evidence.
+  if (plan.facts.contains("emergency"))
+    return Gate{{1, policy.emergency, true, Millis(0), policy.rollback.expires}};
   if (plan.pipeline != "deploy")
     return policy.rollback.required > 0 ? std::optional(Gate{policy.rollback}) : std::nullopt;
   const auto& rule = policy.approvals;
   if (rule.required == 0 && rule.wait == Millis(0) && policy.freeze.empty()) return std::nullopt;
   return Gate{rule, policy.freeze};
+}
+
+Status can_be_passed(const Plan& plan) {
+  const auto* step = plan.first_of("approve");
+  if (step == nullptr) return {};
+  TRY_LET(const auto gate, gate_of(*step));
+  int able = 0;
+  std::string not_able;
+  for (const auto& reviewer : gate.rule.reviewers) {
+    const bool asks = !gate.rule.self_approval && is_person(reviewer, plan.requester);
+    if (!asks && !reviewer.keys.empty()) {
+      ++able;
+      continue;
+    }
+    not_able += (not_able.empty() ? "" : ", ") + reviewer.name +
+                (asks ? " asks for it, and may not approve it" : " has no key");
+  }
+  if (able >= gate.rule.required) return {};
+  return fail(Fault::invalid,
+              fmt::format("nobody could let this run pass: {} must approve, and only {} could{}; "
+                          "let somebody else ask, add reviewers, or see environments.{}.{}",
+                          gate.rule.required, able, not_able.empty() ? "" : " (" + not_able + ")",
+                          plan.environment, rule_key(plan)));
+}
+
+Result<std::optional<Policy>> settled_policy(const Plan& plan, const History& history) {
+  const auto* step = plan.first_of("approve");
+  const bool settled = step != nullptr ? history.done(step->id) : history.ending == "done";
+  if (!settled) return std::optional<Policy>();
+  TRY_LET(auto policy, policy_from_json(plan.facts.value("policy", Json::object())));
+  if (!plan.facts.contains("policy_wanted")) return std::optional(std::move(policy));
+  int asked = 0;
+  if (step != nullptr) {
+    TRY_LET(const auto gate, gate_of(*step));
+    asked = gate.rule.required;
+  }
+  const bool enough = asked >= std::max(policy.approvals.required, policy.rollback.required);
+  if (!enough || plan.facts.contains("emergency")) return std::optional(std::move(policy));
+  TRY_LET(auto wanted, policy_from_json(plan.facts["policy_wanted"]));
+  return std::optional(std::move(wanted));
 }
 
 std::optional<Next> hold_at_lock(const Plan& plan, const History& history, TimePoint now) {
@@ -116,6 +163,7 @@ Result<Ballot> ballot_of(const Plan& plan, const History& history, const std::st
                     digest(plan), history.asked->nonce, history.asked->not_after};
   ballot.requested_at = history.asked->at;
   ballot.requester = plan.requester;
+  ballot.rule_key = rule_key(plan);
   ballot.votes = votes_of(history);
   ballot.superseded = history.ending == "superseded";
   // Decided in time, and written a moment later: the moment does not count.

@@ -20,6 +20,15 @@ std::optional<Gate> gate_for(const Plan& plan, const Policy& policy);
 // Passed, it yields who approved.
 Next decide_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now);
 
+// invalid, with the remedy, when the reviewers of the plan's gate who have a key, without the one
+// who asks, are too few.
+Status can_be_passed(const Plan& plan);
+
+// The policy that this run makes the recorded one: it went through its gate, or had none and was
+// done. A policy that asks less than the one it was approved under (facts.policy_wanted) is taken
+// when the run's gate asked no less than any of the former rules does.
+Result<std::optional<Policy>> settled_policy(const Plan& plan, const History& history);
+
 // What stands between a run with a passed gate and its lock: a freeze window that began meanwhile,
 // or the time after which the approvals do not hold. Nothing: it may go on.
 std::optional<Next> hold_at_lock(const Plan& plan, const History& history, TimePoint now);

@@ -5,9 +5,8 @@
 #include <fnmatch.h>
 
 #include <cctype>
-#include <set>
 
-#include "base/hash.hpp"
+#include "base/ssh_signature.hpp"
 #include "base/text.hpp"
 
 namespace belay::pipeline {
@@ -52,7 +51,7 @@ void compare_reviewer(std::vector<std::string>& found, const char* what, const R
   const auto before = std::find_if(recorded.begin(), recorded.end(),
                                    [&](const auto& r) { return r.name == present.name; });
   if (before == recorded.end()) {
-    found.push_back(fmt::format("{}: {} is new among the reviewers", what, present.name));
+    found.push_back(fmt::format("{}: {} is new", what, present.name));
     return;
   }
   for (const auto& key : present.keys) {
@@ -86,15 +85,19 @@ void compare_rules(std::vector<std::string>& found, const char* what, const Appr
                          belay::to_text(recorded.expires)));
 }
 
+std::vector<Reviewer> people_named(const Spec& spec, const std::vector<std::string>& names) {
+  std::vector<Reviewer> people;
+  for (const auto& name : names) {
+    if (const auto* person = spec.person(name)) people.push_back(*person);
+  }
+  return people;
+}
+
 }  // namespace
 
 ApprovalRule rule_of(const Spec& spec, const Approvals& approvals) {
-  ApprovalRule rule{
-      approvals.required, {}, approvals.self_approval, approvals.wait, approvals.expires};
-  for (const auto& name : approvals.reviewers) {
-    if (const auto* person = spec.person(name)) rule.reviewers.push_back(*person);
-  }
-  return rule;
+  return {approvals.required, people_named(spec, approvals.reviewers), approvals.self_approval,
+          approvals.wait, approvals.expires};
 }
 
 ApprovalRule rollback_rule(const Spec& spec, const EnvironmentSpec& environment) {
@@ -103,21 +106,12 @@ ApprovalRule rollback_rule(const Spec& spec, const EnvironmentSpec& environment)
   return rule;
 }
 
-std::string fingerprint(const std::string& key) {
-  const auto blob = from_base64(key_parts(key).second);
-  if (!blob || blob->empty()) return {};
-  const auto digest = sha256(*blob);
-  auto text = base64(std::string(digest.begin(), digest.end()));
-  while (text.ends_with('=')) text.pop_back();
-  return "SHA256:" + text;
-}
-
 std::string key_for_people(const std::string& key) {
   auto kind = key_parts(key).first;
   if (kind.starts_with("ssh-")) kind = kind.substr(4);
-  const auto print = fingerprint(key);
-  if (kind.empty() || print.empty()) return "no SSH key";
-  return fmt::format("SSH {} …{}", kind, print.substr(print.size() - 4));
+  const auto print = ssh::fingerprint(key);
+  if (!print) return "no SSH key";
+  return fmt::format("SSH {} …{}", kind, print->substr(print->size() - 4));
 }
 
 bool same_key(const std::string& a, const std::string& b) {
@@ -141,7 +135,9 @@ bool branch_allowed(const std::vector<std::string>& patterns, const std::string&
 Status check_branch(const std::string& environment, const std::vector<std::string>& patterns,
                     const std::string& branch) {
   if (branch_allowed(patterns, branch)) return Done{};
-  const auto what = branch.empty() ? std::string("this commit is on no branch that is allowed")
+  const auto what = branch.empty() ? std::string(
+                                         "this commit is on no branch; with a remote only what "
+                                         "was pushed and fetched counts")
                                    : fmt::format("the branch {} is not allowed", branch);
   return fail(Fault::refused,
               fmt::format("{}: {}; its branches are {} (belay.yaml: environments.{}.branches)",
@@ -149,9 +145,12 @@ Status check_branch(const std::string& environment, const std::vector<std::strin
 }
 
 Policy policy_of(const Spec& spec, const EnvironmentSpec& environment) {
-  return {
-      rule_of(spec, environment.approvals), rollback_rule(spec, environment), environment.branches,
-      environment.rollback.branches,        environment.rollback.emergency,   environment.freeze};
+  return {rule_of(spec, environment.approvals),
+          rollback_rule(spec, environment),
+          environment.branches,
+          environment.rollback.branches,
+          people_named(spec, environment.rollback.emergency),
+          environment.freeze};
 }
 
 std::vector<std::string> weaker(const Policy& present, const Policy& recorded) {
@@ -161,10 +160,8 @@ std::vector<std::string> weaker(const Policy& present, const Policy& recorded) {
   compare_branches(found, "branches", present.branches, recorded.branches);
   compare_branches(found, "rollback.branches", present.rollback_branches,
                    recorded.rollback_branches);
-  const std::set<std::string> before(recorded.emergency.begin(), recorded.emergency.end());
-  for (const auto& name : present.emergency) {
-    not_wanted(found, !before.contains(name), fmt::format("rollback.emergency: {} is new", name));
-  }
+  for (const auto& each : present.emergency)
+    compare_reviewer(found, "rollback.emergency", each, recorded.emergency);
   for (const auto& window : recorded.freeze) {
     const auto& now = present.freeze;
     not_wanted(found, std::find(now.begin(), now.end(), window) == now.end(),

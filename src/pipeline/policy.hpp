@@ -61,8 +61,6 @@ struct Vote {               // an accepted one: the body of approval.vote
 Json to_json(const Vote& vote);
 Result<Vote> vote_from_json(const Json& json);
 
-// "SHA256:..." as ssh-keygen prints it; "" when `key` is not an OpenSSH public key.
-std::string fingerprint(const std::string& key);
 // "SSH ed25519 ...k3Qv": for people; the end of the fingerprint.
 std::string key_for_people(const std::string& key);
 // One key, whatever its comment.
@@ -75,7 +73,7 @@ struct Candidate {  // a vote that somebody hands in
   std::string signature;
   Decision decision = Decision::approve;
   std::string reason;
-  std::string digest = {};  // of the plan that the voter looked at; empty: not told
+  std::string digest = {};  // of a recorded vote: the plan that it says it is over
 };
 
 struct Ballot {  // what a vote is judged against
@@ -83,12 +81,12 @@ struct Ballot {  // what a vote is judged against
   ApprovalRequest request;  // as the run stands now
   TimePoint requested_at{};
   Person requester;
-  std::vector<Vote> votes = {};  // accepted so far
-  // Earlier plans of this run and other open runs, and why the plan changed ("main moved from
-  // a41d07c to b7710fe at 13:58"): only to say better what is wrong.
+  std::string rule_key = "approvals";  // where the rule stands in the environment
+  std::vector<Vote> votes = {};        // accepted so far
+  // Of other open runs: only to say better what is wrong.
   std::vector<ApprovalRequest> others = {};
-  std::string why_changed = {};
   bool superseded = false;                  // the plan holds no longer: every vote is refused
+  std::string why_changed = {};             // "main moved from a41d07c to b7710fe"
   std::optional<TimePoint> passed_at = {};  // when the run went through its gate
 };
 
@@ -133,7 +131,8 @@ Status check_branch(const std::string& environment, const std::vector<std::strin
 
 struct Policy {  // of one environment: what the protected branch says
   ApprovalRule approvals, rollback;
-  std::vector<std::string> branches, rollback_branches, emergency;
+  std::vector<std::string> branches, rollback_branches;
+  std::vector<Reviewer> emergency;  // with their keys: whoever goes without approval signs that
   std::vector<Freeze> freeze;
   bool operator==(const Policy&) const = default;
 };

@@ -12,14 +12,26 @@ Json to_json(const Reviewer& reviewer) {
   return {{"name", reviewer.name}, {"email", reviewer.email}, {"keys", reviewer.keys}};
 }
 
+Json list_of(const std::vector<Reviewer>& people) {
+  Json list = Json::array();
+  for (const auto& person : people) list.push_back(to_json(person));
+  return list;
+}
+
+std::vector<Reviewer> read_people(const Json& json) {
+  std::vector<Reviewer> people;
+  for (const auto& each : json) {
+    people.push_back({each.at("name").get<std::string>(),
+                      each.at("keys").get<std::vector<std::string>>(),
+                      each.at("email").get<std::string>()});
+  }
+  return people;
+}
+
 ApprovalRule read_rule(const Json& json) {
   ApprovalRule rule;
   json.at("required").get_to(rule.required);
-  for (const auto& each : json.at("reviewers")) {
-    rule.reviewers.push_back({each.at("name").get<std::string>(),
-                              each.at("keys").get<std::vector<std::string>>(),
-                              each.at("email").get<std::string>()});
-  }
+  rule.reviewers = read_people(json.at("reviewers"));
   json.at("self_approval").get_to(rule.self_approval);
   rule.wait = Millis(json.at("wait_ms").get<std::int64_t>());
   rule.expires = Millis(json.at("expires_ms").get<std::int64_t>());
@@ -42,10 +54,8 @@ const char* to_string(Decision decision) {
 }
 
 Json to_json(const ApprovalRule& rule) {
-  Json reviewers = Json::array();
-  for (const auto& reviewer : rule.reviewers) reviewers.push_back(to_json(reviewer));
   return {{"required", rule.required},
-          {"reviewers", std::move(reviewers)},
+          {"reviewers", list_of(rule.reviewers)},
           {"self_approval", rule.self_approval},
           {"wait_ms", rule.wait.count()},
           {"expires_ms", rule.expires.count()}};
@@ -101,7 +111,7 @@ Json to_json(const Policy& policy) {
           {"rollback", to_json(policy.rollback)},
           {"branches", policy.branches},
           {"rollback_branches", policy.rollback_branches},
-          {"emergency", policy.emergency},
+          {"emergency", list_of(policy.emergency)},
           {"freeze", to_json(policy.freeze)}};
 }
 
@@ -112,7 +122,7 @@ Result<Policy> policy_from_json(const Json& json) {
     policy.rollback = read_rule(json.at("rollback"));
     json.at("branches").get_to(policy.branches);
     json.at("rollback_branches").get_to(policy.rollback_branches);
-    json.at("emergency").get_to(policy.emergency);
+    policy.emergency = read_people(json.at("emergency"));
     json.at("freeze");
     return Done{};
   }));

@@ -5,8 +5,8 @@
 
 #include <set>
 
+#include "base/ssh_signature.hpp"
 #include "base/text.hpp"
-#include "pipeline/policy.hpp"
 #include "pipeline/spec_parts.hpp"
 
 namespace belay::pipeline {
@@ -60,9 +60,9 @@ void look_at_people(const Look& look) {
   for (const auto& person : look.spec.people) {
     const auto key = "people." + person.name;
     for (const auto& each : person.keys) {
-      const auto print = fingerprint(each);
-      if (print.empty()) continue;
-      const auto [owner, fresh] = owners.emplace(print, person.name);
+      auto print = ssh::fingerprint(each);
+      if (!print) continue;
+      const auto [owner, fresh] = owners.emplace(std::move(*print), person.name);
       if (fresh) continue;
       look.say(key,
                fmt::format("has the same key as {} (line {}); two people need two keys",

@@ -4,8 +4,8 @@
 
 #include <charconv>
 
+#include "base/ssh_signature.hpp"
 #include "base/text.hpp"
-#include "pipeline/policy.hpp"
 #include "pipeline/spec_parts.hpp"
 
 namespace belay::pipeline {
@@ -15,11 +15,11 @@ namespace {
 void read_keys(const Field& field, Reviewer& person) {
   field.texts(person.keys);
   for (std::size_t i = 0; i < person.keys.size(); ++i) {
-    if (person.keys[i].empty() || !fingerprint(person.keys[i]).empty()) continue;
+    if (person.keys[i].empty()) continue;
+    const auto print = ssh::fingerprint(person.keys[i]);
+    if (print) continue;
     const auto where = field.is(YamlValue::Kind::list) ? field.item(i) : field;
-    where.complain(
-        "expected an SSH public key like \"ssh-ed25519 AAAA... name\" (the text of "
-        "~/.ssh/id_ed25519.pub)");
+    where.complain(print.error().text + ", as in: ssh-ed25519 AAAA... name");
   }
 }
 

@@ -160,9 +160,9 @@ Status may_vote(const Ballot& ballot, const Candidate& candidate, const Reviewer
       is_person(person, ballot.requester)) {
     return fail(Fault::denied,
                 fmt::format("Refused: {} asked for run {} and cannot approve it; {} others must "
-                            "(environments.{}.approvals.self_approval is false)",
+                            "(environments.{}.{}.self_approval is false)",
                             person.name, ballot.request.run, ballot.rule.required,
-                            ballot.request.environment));
+                            ballot.request.environment, ballot.rule_key));
   }
   for (const auto& vote : ballot.votes) {
     if (vote.person != person.name || vote.decision != candidate.decision) continue;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/planner.hpp"
 
+#include "app/plan_sources.hpp"
+
 #include <cstdlib>
 
 #include "tests/support/scratch_project.hpp"
@@ -21,17 +23,32 @@ class Planner : public ::testing::Test {
   }
 
   std::string file(int required) {
-    const auto people = "people:\n  amina: " + project_.public_key("amina") +
-                        "\n  leo: " + project_.public_key("leo") + "\n";
     return project_.file(required == 0 ? ""
                                        : fmt::format("    approvals: {{ required: {}, reviewers: "
                                                      "[amina, leo] }}\n",
                                                      required),
-                         people);
+                         people());
+  }
+  std::string people() {
+    return "people:\n  amina: " + project_.public_key("amina") +
+           "\n  leo: " + project_.public_key("leo") + "\n";
+  }
+  // A run with this plan, which went through its gate or is still waiting there.
+  void record(const pipeline::Plan& plan, bool through) {
+    auto run = desk_->journal->create_run({"run.created", "", canonical(created_body(plan)), 1});
+    ASSERT_TRUE(run.ok());
+    if (!through) return;
+    const auto* gate = plan.first_of("approve");
+    ASSERT_NE(gate, nullptr);
+    const Json passed{{"step", gate->id}, {"attempt", 1},     {"ok", true},
+                      {"ms", 0},          {"adopted", false}, {"result", Json::object()}};
+    ASSERT_TRUE(
+        desk_->journal->append(*run, 1, {{"step.outcome", "gate-" + *run, canonical(passed), 1}})
+            .ok());
   }
 
-  std::unique_ptr<Desk> desk() {
-    auto project = load_project(std::nullopt, project_.folder(), project_.environment());
+  std::unique_ptr<Desk> desk(const std::optional<Path>& named = {}) {
+    auto project = load_project(named, project_.folder(), project_.environment());
     EXPECT_TRUE(project.ok()) << project.error().message();
     auto opened = open_desk(std::move(*project));
     EXPECT_TRUE(opened.ok()) << opened.error().message();
@@ -101,10 +118,7 @@ TEST_F(Planner, TheRulesComeFromTheProtectedBranchAndNotFromTheBranchToShip) {
 }
 
 TEST_F(Planner, WithoutARemoteAWeakerRuleNeedsApprovalUnderTheFormerOne) {
-  auto first = plan();
-  ASSERT_TRUE(first.ok());
-  ASSERT_TRUE(
-      desk_->journal->create_run({"run.created", "", canonical(created_body(*first)), 1}).ok());
+  record(*plan(), true);
   project_.write("belay.yaml", file(0));
   project_.commit("No approvals any more");
   auto weaker = plan();
@@ -112,15 +126,87 @@ TEST_F(Planner, WithoutARemoteAWeakerRuleNeedsApprovalUnderTheFormerOne) {
   EXPECT_EQ(required(*weaker), 2);
   ASSERT_EQ(weaker->notes["policy"].size(), 1U);
   EXPECT_NE(weaker->notes["policy"][0].get<std::string>().find("former rule"), std::string::npos);
+
+  record(*weaker, false);
+  EXPECT_EQ(required(*plan()), 2) << "nobody has approved it";
+  record(*plan(), true);
+  EXPECT_EQ(required(*plan()), 0) << "two approved a run that carried it";
+}
+
+TEST_F(Planner, AStricterRuleThatNobodyEverPassedDoesNotLock) {
+  record(*plan(), true);
+  project_.write("belay.yaml", project_.file("    approvals: { required: 2, reviewers: [amina, "
+                                             "leo], wait: 23h }\n",
+                                             people()));
+  project_.commit("A slip");
+  record(*plan(), false);
+  project_.write("belay.yaml", file(2));
+  project_.commit("Mended");
+  const auto mended = plan();
+  ASSERT_TRUE(mended.ok()) << mended.error().message();
+  EXPECT_TRUE(mended->notes["policy"].empty()) << mended->notes["policy"].dump();
+}
+
+TEST_F(Planner, AnotherFileThanTheProtectedBranchsDoesNotEscapeItsRules) {
+  project_.protect_main();
+  project_.write("mine.yaml", file(0));
+  desk_ = desk(project_.folder() / "mine.yaml");
+  const auto named = plan_deploy(
+      *desk_, {"production", "", {"dev@example.org", "dev@example.org"}, "", "", "", false});
+  ASSERT_TRUE(named.ok()) << named.error().message();
+  EXPECT_EQ(required(*named), 2);
+  project_.write("sub/belay.yaml", file(0));
+  desk_ = desk(project_.folder() / "sub/belay.yaml");
+  const auto below = plan_deploy(
+      *desk_, {"production", "", {"dev@example.org", "dev@example.org"}, "", "", "", false});
+  ASSERT_TRUE(below.ok()) << below.error().message();
+  EXPECT_EQ(required(*below), 2);
+}
+
+TEST_F(Planner, WhereTheProtectedBranchHasNoFileTheRecordedRuleHolds) {
+  record(*plan(), true);
+  project_.git({"rm", "--quiet", "--cached", "belay.yaml"});
+  project_.git({"commit", "--quiet", "--message", "Without"});
+  project_.protect_main();
+  project_.write("belay.yaml", file(0));
+  const auto made = plan();
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  EXPECT_EQ(required(*made), 2);
+}
+
+TEST_F(Planner, AFileThatCannotBeReadOnTheProtectedBranchIsAnError) {
+  project_.git({"mv", "belay.yaml", "real.yaml"});
+  std::filesystem::create_symlink("real.yaml", project_.folder() / "belay.yaml");
+  project_.commit("A link");
+  project_.protect_main();
+  const auto made = plan();
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message().find("symbolic link"), std::string::npos)
+      << made.error().message();
+}
+
+TEST_F(Planner, AWorkTreeThatCannotBeReadIsNotTheSameAsNone) {
+  EXPECT_TRUE(source_of(project_.folder()).ok());
+  std::filesystem::remove(project_.folder() / ".git/HEAD");
+  EXPECT_FALSE(source_of(project_.folder()).ok());
+  std::filesystem::remove_all(project_.folder() / ".git");
+  const auto none = source_of(project_.folder());
+  ASSERT_TRUE(none.ok()) << none.error().message();
+  EXPECT_EQ(*none, nullptr);
+}
+
+TEST_F(Planner, ARunThatNobodyCouldApproveIsRefusedBeforeItIsMade) {
+  const auto made =
+      plan_deploy(*(desk_ = desk()), {"production", "", {"amina", ""}, "", "", "", false});
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message().find("only 1 could (amina asks for it"), std::string::npos)
+      << made.error().message();
 }
 
 TEST_F(Planner, AStrongerRuleCountsAtOnce) {
   project_.write("belay.yaml", file(1));
   project_.commit("One");
-  auto first = plan();
-  ASSERT_TRUE(first.ok());
-  ASSERT_TRUE(
-      desk_->journal->create_run({"run.created", "", canonical(created_body(*first)), 1}).ok());
+  record(*plan(), true);
   project_.write("belay.yaml", file(2));
   project_.commit("Two");
   auto stronger = plan();
@@ -146,6 +232,21 @@ TEST_F(Planner, ABranchThatTheRuleDoesNotNameIsRefused) {
   ASSERT_FALSE(made.ok());
   EXPECT_NE(made.error().message().find("main"), std::string::npos) << made.error().message();
   project_.git({"branch", "release/1"});
+  EXPECT_TRUE(plan("release/1").ok());
+}
+
+TEST_F(Planner, WithARemoteABranchOfOnesOwnLetsNothingThrough) {
+  project_.write("belay.yaml", file(0) + "    branches: [main, release/*]\n");
+  project_.commit("Branches");
+  project_.protect_main();
+  project_.write("index.html", "mine\n");
+  project_.commit("Not pushed");
+  project_.git({"branch", "release/1"});
+  const auto refused = plan("release/1");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message().find("only what was pushed"), std::string::npos)
+      << refused.error().message();
+  project_.git({"push", "--quiet", "origin", "release/1"});
   EXPECT_TRUE(plan("release/1").ok());
 }
 

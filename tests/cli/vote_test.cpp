@@ -115,6 +115,35 @@ TEST_F(Votes, AnAlteredRequestAndAnotherNamespaceAreForgeries) {
   EXPECT_EQ(votes(run), 0U);
 }
 
+TEST_F(Votes, WhatIsNoSignatureIsRefusedAndAMachineThatCannotTellSaysSo) {
+  const auto run = ask();
+  project_.write("../request.sig", "hello\n");
+  refused(hand_in(run, project_.above() / "request.sig"), "cannot be a reviewer's signature");
+  const auto good = sign(request(run), "amina").string();
+  const auto broken =
+      project_.belay({"approve", run, "--signature", good}, {{"TMPDIR", "/nonexistent"}});
+  EXPECT_EQ(broken.err.find("forged"), std::string::npos) << broken.err;
+  EXPECT_NE(broken.status, 0);
+  EXPECT_NE(broken.status, 4) << broken.err;
+  EXPECT_EQ(votes(run), 0U);
+  EXPECT_EQ(hand_in(run, good).status, 0);
+  const auto audit = project_.belay({"audit", "verify"}, {{"TMPDIR", "/nonexistent"}});
+  EXPECT_EQ(audit.status, 1);
+  EXPECT_EQ(audit.out.find("TAMPERED"), std::string::npos) << audit.out;
+  EXPECT_NE(audit.out.find("could not be compared"), std::string::npos) << audit.out;
+}
+
+TEST_F(Votes, ForProgramsAVoteIsTold) {
+  const auto run = ask();
+  const auto vote =
+      project_.belay({"approve", run, "--key", project_.key("amina").string(), "--json"});
+  ASSERT_EQ(vote.status, 0) << vote.err;
+  const auto told = parse_json(vote.out);
+  ASSERT_TRUE(told.ok()) << vote.out;
+  EXPECT_EQ((*told)["person"], "amina");
+  EXPECT_EQ((*told)["needed"], 1);
+}
+
 TEST_F(Votes, ASignatureOverAnotherRunIsNamedAsThat) {
   const auto first = ask();
   const auto signature = sign(request(first), "amina");
@@ -190,7 +219,11 @@ TEST_F(Votes, APlanThatNoLongerHoldsTakesNoVotes) {
   ASSERT_EQ(approve(run, "amina").status, 0);
   project_.write("page", "later\n");
   project_.commit("Later");
+  refused(approve(run, "leo"), "no longer holds because HEAD moved from ");
+  EXPECT_EQ(votes(run), 1U);
+  project_.git({"reset", "--quiet", "--hard", "HEAD~1"});
   ASSERT_EQ(approve(run, "leo").status, 0);
+  project_.commit("Later still");
   const auto ended = project_.belay({"resume", run});
   EXPECT_EQ(ended.status, 1) << ended.out;
   EXPECT_NE(ended.out.find("Superseded"), std::string::npos) << ended.out;

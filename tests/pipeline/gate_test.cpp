@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/gate.hpp"
 
-#include "base/hash.hpp"
 #include "pipeline/freeze.hpp"
+#include "tests/pipeline/keys.hpp"
 #include "tests/pipeline/story.hpp"
 
 namespace belay::pipeline {
@@ -10,10 +10,6 @@ namespace {
 
 constexpr Millis minute = std::chrono::minutes(1);
 constexpr Millis hour = std::chrono::hours(1);
-
-std::string key(const std::string& owner) {
-  return "ssh-ed25519 " + base64("public key of " + owner) + " " + owner;
-}
 
 // Two of three reviewers, none of them the requester (noor).
 ApprovalRule two_of_three() {
@@ -183,6 +179,95 @@ TEST(ApprovalGate, ABallotIsOverThisPlanThisRunAndThisRequest) {
   EXPECT_FALSE(ballot->superseded);
   EXPECT_EQ(ballot_of(small_plan(), gate.history(), "7").error().fault, Fault::missing)
       << "a plan without a gate";
+}
+
+// ---- who could approve at all ----
+
+Plan asked_by(const std::string& who, const ApprovalRule& rule) {
+  Plan plan = small_plan();
+  plan.requester = {who, ""};
+  plan.steps = {step_of("approve", "approve")};
+  plan.steps[0].args = to_json(pipeline::Gate{rule});
+  return plan;
+}
+
+TEST(ApprovalGate, ARunThatNobodyCouldLetPassIsRefusedWithTheRemedy) {
+  ApprovalRule rule = two_of_three();
+  rule.reviewers.pop_back();
+  EXPECT_TRUE(can_be_passed(asked_by("noor", rule)));
+  const auto refused = can_be_passed(asked_by("amina", rule));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().text,
+            "nobody could let this run pass: 2 must approve, and only 1 could (amina asks for it, "
+            "and may not approve it); let somebody else ask, add reviewers, or see "
+            "environments.production.approvals");
+  rule.self_approval = true;
+  EXPECT_TRUE(can_be_passed(asked_by("amina", rule)));
+  rule.reviewers[1].keys.clear();
+  EXPECT_FALSE(can_be_passed(asked_by("noor", rule))) << "leo has no key to sign with";
+}
+
+// ---- what a run makes the recorded policy ----
+
+struct Recorded : Gate {
+  explicit Recorded(int approvals, int rollback) {
+    Policy policy;
+    policy.approvals = policy.rollback = two_of_three();
+    policy.approvals.required = approvals;
+    policy.rollback.required = rollback;
+    plan.facts["policy"] = to_json(policy);
+    if (approvals == 0) plan.steps.erase(plan.steps.begin());
+    if (approvals > 0) plan.steps[0].args = to_json(*gate_for(plan, policy));
+    policy.approvals.reviewers.push_back({"eve", {key("eve")}, ""});
+    plan.facts["policy_wanted"] = to_json(policy);
+  }
+  std::string is() const {
+    const auto policy = settled_policy(plan, history());
+    EXPECT_TRUE(policy) << policy.error().message();
+    if (!policy || !*policy) return "none";
+    return (*policy)->approvals.reviewers.size() == 4 ? "the wanted one" : "the former one";
+  }
+};
+
+TEST(RecordedPolicy, IsTheWantedOneOnceItWasApprovedUnderTheFormer) {
+  Recorded run(2, 2);
+  run.asked();
+  EXPECT_EQ(run.is(), "none") << "a run that nobody approved records nothing";
+  run.vote("amina").vote("leo").outcome("approve", true);
+  EXPECT_EQ(run.is(), "the wanted one");
+}
+
+TEST(RecordedPolicy, StaysTheFormerOneWhereTheGateAskedLessThanOneOfItsRules) {
+  Recorded run(1, 2);
+  run.asked().vote("amina").outcome("approve", true);
+  EXPECT_EQ(run.is(), "the former one");
+  Recorded emergency(1, 1);
+  emergency.plan.facts["emergency"] = "it burns";
+  emergency.asked().vote("amina").outcome("approve", true);
+  EXPECT_EQ(emergency.is(), "the former one");
+}
+
+TEST(RecordedPolicy, WithoutAGateIsThatOfARunThatWasDone) {
+  Recorded run(0, 0);
+  EXPECT_EQ(run.is(), "none");
+  run.happened("run.finished", {{"ending", "done"}, {"text", ""}});
+  EXPECT_EQ(run.is(), "the wanted one");
+  Recorded guarded(0, 2);
+  guarded.happened("run.finished", {{"ending", "done"}, {"text", ""}});
+  EXPECT_EQ(guarded.is(), "the former one") << "nobody was asked, and rollbacks ask two";
+}
+
+TEST(Emergency, GoesWithoutApprovalButNotWithoutASignature) {
+  Plan plan = small_plan();
+  plan.pipeline = "rollback";
+  plan.facts["emergency"] = "checkout is down";
+  Policy policy;
+  policy.emergency = {{"amina", {key("amina")}, ""}};
+  policy.rollback.expires = hour;
+  const auto gate = gate_for(plan, policy);
+  ASSERT_TRUE(gate);
+  EXPECT_EQ(gate->rule, (ApprovalRule{1, policy.emergency, true, Millis(0), hour}));
+  EXPECT_TRUE(gate->freeze.empty());
 }
 
 }  // namespace

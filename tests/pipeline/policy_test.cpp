@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/hash.hpp"
+#include "base/ssh_signature.hpp"
+#include "tests/pipeline/keys.hpp"
 
 namespace belay::pipeline {
 namespace {
@@ -14,13 +16,9 @@ TimePoint at(const std::string& text) {
   return time ? *time : TimePoint{};
 }
 
-std::string key(const std::string& owner) {
-  return "ssh-ed25519 " + base64("public key of " + owner) + " " + owner;
-}
-
 // Stands for ssh-keygen: a signature names its key and the digest of the bytes.
 std::string sign(const std::string& with, const std::string& bytes) {
-  return fingerprint(with) + " over " + sha256_hex(bytes);
+  return *ssh::fingerprint(with) + " over " + sha256_hex(bytes);
 }
 Result<bool> verify(const std::string& with, std::string_view bytes, const std::string& signature) {
   return signature == sign(with, std::string(bytes));
@@ -351,11 +349,10 @@ TEST(Keys, AreKnownByTheirFingerprint) {
   // Made by ssh-keygen; the fingerprint is what `ssh-keygen -lf` prints.
   const std::string real =
       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTeWinoyYHDC5Pnzv/mkw7oyi7x7XMDc4taaSkhxEDP me@here";
-  EXPECT_EQ(fingerprint(real), "SHA256:WjtAjqaPrcdBxdH8VbyY5rvRB/d/GR2MawmrnOG+qgU");
+  EXPECT_EQ(*ssh::fingerprint(real), "SHA256:WjtAjqaPrcdBxdH8VbyY5rvRB/d/GR2MawmrnOG+qgU");
   EXPECT_EQ(key_for_people(real), "SSH ed25519 …+qgU");
-  EXPECT_EQ(fingerprint("nonsense"), "");
-  EXPECT_EQ(fingerprint("ssh-ed25519 ###"), "");
-  EXPECT_EQ(key_for_people(""), "no SSH key");
+  for (const char* none : {"", "nonsense", "ssh-ed25519 ###", "hello aGVsbG8gd29ybGQ="})
+    EXPECT_EQ(key_for_people(none), "no SSH key") << none;
   EXPECT_TRUE(same_key("ssh-rsa AAAA a", "  ssh-rsa  AAAA   b"));
   EXPECT_FALSE(same_key("", ""));
 }
@@ -366,7 +363,7 @@ Policy strict() {
   policy.approvals = scene.ballot.rule;
   policy.rollback = scene.ballot.rule;
   policy.branches = {"main"};
-  policy.emergency = {"amina"};
+  policy.emergency = {policy.approvals.reviewers[0]};
   policy.freeze = {{"Fri 16:00", "Mon 08:00", "Europe/Paris"}};
   return policy;
 }
@@ -405,14 +402,20 @@ TEST(Policy, EverythingThatAsksLessIsNamed) {
       [](Policy& p) {
         p.approvals.reviewers.push_back({"eve", {key("eve")}, ""});
       },
-      "approvals: eve is new among the reviewers");
+      "approvals: eve is new");
   check([](Policy& p) { p.approvals.reviewers[1].keys.push_back(key("eve")); },
         "approvals: leo has a new key (" + key_for_people(key("eve")) + ")");
   check([](Policy& p) { p.approvals.reviewers[1].email = "other@example.org"; },
         "approvals: leo's email is another one");
   check([](Policy& p) { p.branches.clear(); }, "branches: every branch, was main");
   check([](Policy& p) { p.branches.push_back("wip/*"); }, "branches: wip/* is new");
-  check([](Policy& p) { p.emergency.push_back("eve"); }, "rollback.emergency: eve is new");
+  check(
+      [](Policy& p) {
+        p.emergency.push_back({"eve", {key("eve")}, ""});
+      },
+      "rollback.emergency: eve is new");
+  check([](Policy& p) { p.emergency[0].keys.push_back(key("eve")); },
+        "rollback.emergency: amina has a new key (" + key_for_people(key("eve")) + ")");
   check([](Policy& p) { p.freeze.clear(); },
         "freeze: Fri 16:00 to Mon 08:00 (Europe/Paris) is gone");
 }

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/repeat.hpp"
 
-#include "base/hash.hpp"
+#include "tests/pipeline/keys.hpp"
 #include "tests/pipeline/story.hpp"
 
 namespace belay::pipeline {
 namespace {
 
-std::string key(const std::string& owner) {
-  return "ssh-ed25519 " + base64("public key of " + owner) + " " + owner;
-}
 // Stands for ssh-keygen: a signature names its key and the bytes.
 std::string sign(const std::string& with, std::string_view bytes) {
   return with + " over " + std::string(bytes);

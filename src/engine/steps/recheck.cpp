@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // With the lock in hand: is what was planned, and approved, still what there is?
-#include <fmt/format.h>
-
-#include "engine/releases.hpp"
 #include "engine/steps/steps.hpp"
+#include "engine/votes.hpp"
 
 namespace belay::engine {
 
@@ -14,28 +12,12 @@ class Recheck final : public StepKind {
   explicit Recheck(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
-    TRY_LET(auto releases, read_releases(*site_.journal, site_.environment));
-    const std::string live = releases.live ? releases.live->tag : "";
-    if (live != context.plan.live) {
-      return fail(Fault::conflict,
-                  fmt::format("{} is live now, and the plan was made over {}; plan anew",
-                              live.empty() ? "nothing" : live,
-                              context.plan.live.empty() ? "nothing" : context.plan.live));
-    }
-    TRY(ref_is_where_it_was(context));
-    return Json{{"live", live}};
+    TRY_LET(const auto changed, why_changed(*site_.journal, site_.source, context.plan));
+    if (!changed.empty()) return fail(Fault::conflict, changed + "; plan anew");
+    return Json{{"live", context.plan.live}};
   }
 
  private:
-  Status ref_is_where_it_was(const StepContext& context) {
-    if (context.plan.pipeline != "deploy" || site_.source == nullptr) return {};
-    TRY_LET(auto commit, site_.source->resolve(context.plan.ref));
-    if (commit.id == context.plan.commit) return {};
-    return fail(Fault::conflict,
-                fmt::format("{} moved from {} to {}; plan anew", context.plan.ref,
-                            context.plan.commit.substr(0, 7), commit.id.substr(0, 7)));
-  }
-
   Site& site_;
 };
 

@@ -19,9 +19,10 @@ class Tag final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     TRY_LET(auto head, site_.journal->head());
     // The chain's head in the tag's message: a journal rewritten later is found out.
-    const auto message = fmt::format("{} to {} by run {}\n\njournal: {}:{}\nplan: {}",
-                                     context.plan.release, context.plan.environment, context.run,
-                                     head.first, head.second, pipeline::digest(context.plan));
+    const auto message =
+        fmt::format("{} to {} by run {}\n\nproject: {}\njournal: {}:{}\nplan: {}",
+                    context.plan.release, context.plan.environment, context.run,
+                    context.plan.project, head.first, head.second, pipeline::digest(context.plan));
     Json warnings = Json::array();
     if (auto tagged = site_.source->tag(context.plan.release, context.plan.commit, message);
         !tagged) {
