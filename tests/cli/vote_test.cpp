@@ -230,6 +230,17 @@ TEST_F(Votes, APlanThatNoLongerHoldsTakesNoVotes) {
   refused(approve(run, "noor"), "no longer holds");
 }
 
+TEST_F(Votes, WhereTheRefCannotBeLookedUpAnyMoreNothingIsShipped) {
+  const auto run = ask();
+  ASSERT_EQ(approve(run, "amina").status, 0);
+  ASSERT_EQ(approve(run, "leo").status, 0);
+  std::filesystem::remove(project_.folder() / ".git/HEAD");
+  const auto ended = project_.belay({"resume", run});
+  EXPECT_EQ(ended.status, 1) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("whether it moved cannot be told"), std::string::npos) << ended.out;
+  EXPECT_FALSE(std::filesystem::exists(project_.above() / "live"));
+}
+
 TEST_F(Votes, ARunThatAsksNobodySaysSo) {
   project_.write("belay.yaml", project_.file());
   project_.commit("None");

@@ -12,6 +12,11 @@ class Recheck final : public StepKind {
   explicit Recheck(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
+    if (context.plan.pipeline == "deploy" && site_.source == nullptr) {
+      return fail(Fault::missing,
+                  "the work tree that " + context.plan.ref +
+                      " was read from cannot be read now, so whether it moved cannot be told");
+    }
     TRY_LET(const auto changed, why_changed(*site_.journal, site_.source, context.plan));
     if (!changed.empty()) return fail(Fault::conflict, changed + "; plan anew");
     return Json{{"live", context.plan.live}};
