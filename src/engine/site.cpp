@@ -62,6 +62,14 @@ std::vector<traffic::Route> Site::routes() const {
   return routes;
 }
 
+void Site::let_finish(const std::string& service, const std::string& release, Millis limit,
+                      std::stop_token stop) const {
+  if (!proxied(service)) return;
+  const auto state = traffic->look(service);
+  if (!state || (state->active && state->active->release == release)) return;
+  static_cast<void>(traffic->drain(service, release, limit, std::move(stop)).ok());
+}
+
 std::string Site::url_of(const std::string& service) const {
   const auto* placed = placement(service);
   if (placed == nullptr || placed->listen.empty()) return {};

@@ -45,6 +45,8 @@ struct Site {
   std::function<Result<Environment>(const std::string& release)> migration_environment;
   // ${NAME} in a check's request. The answer holds secrets.
   std::function<Result<std::string>(const std::string& text)> expand;
+  // Hides the secrets that were resolved so far. Not given: nothing is hidden.
+  std::function<std::string(std::string_view text)> mask;
   // The same database, over a connection whose commands end within `limit`: for checks. Not given:
   // `database` itself.
   std::function<Result<database::Database*>(Millis limit)> database_within;
@@ -63,6 +65,10 @@ struct Site {
   bool proxied(const std::string& service) const;
   std::vector<std::string> proxied_services() const;
   std::vector<traffic::Route> routes() const;
+  // The requests at a version that customers do not come to any more end first, for `limit` at
+  // most. Whatever becomes of that, the version may be stopped then.
+  void let_finish(const std::string& service, const std::string& release, Millis limit,
+                  std::stop_token stop) const;
   // "http://127.0.0.1:8080": the service behind the proxy.
   std::string url_of(const std::string& service) const;
 };

@@ -11,6 +11,7 @@
 #include "base/runit.hpp"
 #include "base/text.hpp"
 #include "traffic/haproxy_process.hpp"
+#include "traffic/haproxy_slots.hpp"
 #include "traffic/routes.hpp"
 
 namespace belay::traffic {
@@ -18,6 +19,7 @@ namespace belay::traffic {
 namespace {
 
 constexpr Millis drain_poll{10};
+constexpr Millis cut_limit = std::chrono::seconds(5);
 constexpr int enforce_attempts = 4;
 
 std::string backend_name(const std::string& service) {
@@ -38,6 +40,7 @@ class Haproxy final : public Traffic {
         running_(folder_, clock, program_, admin_) {}
 
   Status install(const std::vector<Route>& routes) override;
+  Status can_install(const std::vector<Route>& routes) override;
   Result<RouteState> look(const std::string& service) override;
   Status shift(const std::string& service, const Backend& to) override;
   Status clear(const std::string& service) override;
@@ -45,6 +48,8 @@ class Haproxy final : public Traffic {
                std::stop_token stop) override;
   Status hold(const std::vector<std::string>& services, Millis longest, Millis limit,
               std::stop_token stop) override;
+  Result<int> hold_by_force(const std::vector<std::string>& services, Millis longest, Millis limit,
+                            std::stop_token stop) override;
   Status lift(const std::vector<std::string>& services) override;
   Status revive() override { return program_.revive(); }
   Status shut_down() override;
@@ -54,12 +59,18 @@ class Haproxy final : public Traffic {
   Result<Record> load() const;
   Fence fence() const;
 
-  int choose_slot(const Lane& lane, const Backend& to,
-                  const std::map<std::string, Server>& now) const;
   Status enforce(const std::string& service, const Lane& lane) const;
-  Result<bool> as_wanted(const std::string& service, const Lane& lane) const;
   Status make_active(const std::string& service, const std::optional<Backend>& to);
+  struct Change {
+    std::optional<Record> before;
+    Record after;
+    Fence fence;
+  };
+  Result<Change> change_to(const std::vector<Route>& routes) const;
   Result<int> in_flight(const std::string& service, const std::string& release) const;
+  Result<int> in_flight(const std::vector<std::string>& services) const;
+  Status cut(const std::vector<std::string>& services) const;
+  Status not_held(const std::vector<std::string>& services, Error why);
   Status await_idle(const std::function<Result<int>()>& count, const std::string& whom,
                     Millis limit, std::stop_token stop) const;
   Status raise_fence(const std::vector<std::string>& services, Millis longest);
@@ -97,46 +108,41 @@ Fence Haproxy::fence() const {
   return text ? from_map_file(*text) : Fence{};
 }
 
+Result<Haproxy::Change> Haproxy::change_to(const std::vector<Route>& routes) const {
+  Change change;
+  auto loaded = load();
+  if (!loaded && loaded.error().fault != Fault::missing) return std::move(loaded).error();
+  if (loaded) change.before = std::move(*loaded);
+  change.after.routes = routes;
+  for (const auto& route : routes) {
+    Lane& lane = change.after.lanes[route.service];
+    if (!change.before) continue;
+    const auto known = change.before->lanes.find(route.service);
+    if (known != change.before->lanes.end()) lane = known->second;
+  }
+  change.fence = fence();
+  std::erase_if(change.fence,
+                [&](const auto& entry) { return change.after.find(entry.first) == nullptr; });
+  return change;
+}
+
 Status Haproxy::install(const std::vector<Route>& routes) {
   TRY(check_routes(routes));
   TRY(make_folder(folder_));
   TRY_LET(const Fd held, lock());
-  auto loaded = load();
-  if (!loaded && loaded.error().fault != Fault::missing) return std::move(loaded).error();
-  std::optional<Record> before;
-  if (loaded) before = std::move(*loaded);
-  Record after;
-  after.routes = routes;
-  for (const auto& route : routes) {
-    const auto known = before ? before->lanes.find(route.service) : after.lanes.end();
-    after.lanes[route.service] = before && known != before->lanes.end() ? known->second : Lane{};
-  }
-  Fence kept = fence();
-  std::erase_if(kept, [&](const auto& entry) { return after.find(entry.first) == nullptr; });
-  return running_.become(before, after, kept);
+  TRY_LET(const Change change, change_to(routes));
+  return running_.become(change.before, change.after, change.fence);
+}
+
+Status Haproxy::can_install(const std::vector<Route>& routes) {
+  TRY(check_routes(routes));
+  TRY(make_folder(folder_));
+  TRY_LET(const Fd held, lock());
+  TRY_LET(const Change change, change_to(routes));
+  return running_.can_become(change.before, change.after, change.fence);
 }
 
 // --- switches --------------------------------------------------------------------------------
-
-// One that points there already; else a free one, the longest unused first; else the one with the
-// fewest requests, which keep their connections when the slot is pointed elsewhere.
-int Haproxy::choose_slot(const Lane& lane, const Backend& to,
-                         const std::map<std::string, Server>& now) const {
-  for (const auto& [slot, backend] : lane.slots) {
-    if (backend == to) return slot;
-  }
-  int best = -1, fewest = 0;
-  for (int n = 1; n <= slot_count; ++n) {
-    const int slot = (lane.last + n) % slot_count;
-    const auto server = now.find(slot_name(slot));
-    if (slot == lane.active || server == now.end()) continue;
-    if (best < 0 || server->second.in_flight < fewest) {
-      best = slot;
-      fewest = server->second.in_flight;
-    }
-  }
-  return best;
-}
 
 // First the new one, then away with the others: at no moment has a request nowhere to go.
 Status Haproxy::enforce(const std::string& service, const Lane& lane) const {
@@ -159,16 +165,6 @@ Status Haproxy::enforce(const std::string& service, const Lane& lane) const {
   return {};
 }
 
-Result<bool> Haproxy::as_wanted(const std::string& service, const Lane& lane) const {
-  TRY_LET(const auto now, admin_.servers(backend_name(service)));
-  for (const auto& [slot, server] : now) {
-    const bool wanted = lane.active >= 0 && slot == slot_name(lane.active);
-    if (server.ready != wanted) return false;
-    if (wanted && server.port != lane.slots.at(lane.active).port) return false;
-  }
-  return true;
-}
-
 // The look at the end finds a proxy that died in the middle and came back by the old record.
 Status Haproxy::make_active(const std::string& service, const std::optional<Backend>& to) {
   TRY_LET(const Fd held, lock());
@@ -187,8 +183,8 @@ Status Haproxy::make_active(const std::string& service, const std::optional<Back
   for (int attempt = 0; attempt < enforce_attempts; ++attempt) {
     TRY(enforce(service, lane));
     TRY(running_.commit(record));
-    TRY_LET(const bool fine, as_wanted(service, lane));
-    if (fine) return {};
+    TRY_LET(const auto now, admin_.servers(backend_name(service)));
+    if (as_wanted(lane, now)) return {};
   }
   return unknown_effect(Fault::refused, "the proxy does not keep the switch of " + service);
 }
@@ -270,26 +266,60 @@ Status Haproxy::raise_fence(const std::vector<std::string>& services, Millis lon
   return {};
 }
 
+Result<int> Haproxy::in_flight(const std::vector<std::string>& services) const {
+  int sum = 0;
+  for (const auto& service : services) {
+    TRY_LET(const int here, in_flight(service, ""));
+    sum += here;
+  }
+  return sum;
+}
+
+// Nobody may be left waiting for a fence that does not stand.
+Status Haproxy::not_held(const std::vector<std::string>& services, Error why) {
+  if (Status lifted = lift(services); !lifted) {
+    return unknown_effect(why.fault,
+                          why.message() + "; and lifting it again: " + lifted.error().message());
+  }
+  return why;
+}
+
 Status Haproxy::hold(const std::vector<std::string>& services, Millis longest, Millis limit,
                      std::stop_token stop) {
-  const auto count = [&]() -> Result<int> {
-    int sum = 0;
-    for (const auto& service : services) {
-      TRY_LET(const int here, in_flight(service, ""));
-      sum += here;
-    }
-    return sum;
-  };
   Status raised = raise_fence(services, longest);
-  if (raised) raised = await_idle(count, join(services, ", "), limit, stop);
-  if (raised) return {};
-  // Nobody may be left waiting for a fence that does not stand.
-  if (Status lifted = lift(services); !lifted) {
-    return unknown_effect(
-        raised.error().fault,
-        raised.error().message() + "; and lifting it again: " + lifted.error().message());
+  if (raised) {
+    raised = await_idle([&] { return in_flight(services); }, join(services, ", "), limit, stop);
   }
-  return raised;
+  return raised ? raised : not_held(services, raised.error());
+}
+
+// Tunnels (websockets) too: HAProxy counts them like requests.
+Status Haproxy::cut(const std::vector<std::string>& services) const {
+  for (const auto& service : services) {
+    TRY_LET(const auto now, admin_.servers(backend_name(service)));
+    for (const auto& [slot, server] : now) {
+      if (server.in_flight == 0) continue;
+      TRY(admin_.order(fmt::format("shutdown sessions server {}/{}", backend_name(service), slot)));
+    }
+  }
+  return {};
+}
+
+Result<int> Haproxy::hold_by_force(const std::vector<std::string>& services, Millis longest,
+                                   Millis limit, std::stop_token stop) {
+  const auto count = [&] { return in_flight(services); };
+  const std::string names = join(services, ", ");
+  int left = 0;
+  Status stands = raise_fence(services, longest);
+  if (stands) stands = await_idle(count, names, limit, stop);
+  if (!stands && stands.error().fault == Fault::timeout) {
+    const auto hung = count();
+    left = hung ? *hung : 0;
+    stands = cut(services);
+    if (stands) stands = await_idle(count, names, cut_limit, stop);
+  }
+  if (stands) return left;
+  return not_held(services, stands.error()).error();
 }
 
 Status Haproxy::lift(const std::vector<std::string>& services) {

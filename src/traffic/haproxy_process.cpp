@@ -89,19 +89,39 @@ Status RunningProxy::take_back(const std::optional<Record>& before, bool running
   return error;
 }
 
-Status RunningProxy::become(const std::optional<Record>& before, const Record& after,
-                            const Fence& fence) {
+// `revision`: of what it runs with.
+Result<bool> RunningProxy::runs(std::string& revision) const {
   TRY_LET(const Supervision now, program_.look());
-  const auto shown =
-      now.up ? admin_.description(std::chrono::seconds(5)) : Result<std::string>(std::string());
-  const bool running = now.up && shown && !shown->empty();
-  if (running && before && before->routes == after.routes && *shown == revision_of(after))
-    return {};
+  if (!now.up) return false;
+  const auto shown = admin_.description(std::chrono::seconds(5));
+  if (shown) revision = *shown;
+  return !revision.empty();
+}
+
+Status RunningProxy::make_ready(const std::optional<Record>& before, const Record& after,
+                                const Fence& fence, bool running) const {
   TRY(check_addresses(before ? *before : Record{}, after, running));
   TRY(write_file(folder_ / "fence.lua", fence_script()));
   TRY(write_file(folder_ / "503.http", unavailable_page()));
   TRY(write_file(folder_ / "fence.map", to_map_file(fence)));
-  TRY(validate(after));
+  return validate(after);
+}
+
+Status RunningProxy::can_become(const std::optional<Record>& before, const Record& after,
+                                const Fence& fence) const {
+  std::string revision;
+  TRY_LET(const bool running, runs(revision));
+  if (running && before && before->routes == after.routes) return {};
+  return make_ready(before, after, fence, running);
+}
+
+Status RunningProxy::become(const std::optional<Record>& before, const Record& after,
+                            const Fence& fence) {
+  std::string revision;
+  TRY_LET(const bool running, runs(revision));
+  if (running && before && before->routes == after.routes && revision == revision_of(after))
+    return {};
+  TRY(make_ready(before, after, fence, running));
   Status up = bring_up(after, running);
   return up ? up : take_back(before, running, std::move(up).error());
 }

@@ -22,8 +22,14 @@ class RunningProxy {
   // an address is taken, named with its holder; invalid: HAProxy does not accept it. After a
   // failure it runs, or does not run, as before.
   Status become(const std::optional<Record>& before, const Record& after, const Fence& fence);
+  // The same errors, and it goes on as it is.
+  Status can_become(const std::optional<Record>& before, const Record& after,
+                    const Fence& fence) const;
 
  private:
+  Result<bool> runs(std::string& revision) const;
+  Status make_ready(const std::optional<Record>& before, const Record& after, const Fence& fence,
+                    bool running) const;
   Status check_addresses(const Record& before, const Record& after, bool running) const;
   Status validate(const Record& record) const;
   Status bring_up(const Record& record, bool running);

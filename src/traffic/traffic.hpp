@@ -47,6 +47,9 @@ class Traffic {
   // The proxy runs with exactly these routes; active versions stay. Safe to repeat; without a
   // change nothing is reloaded. conflict: a listen address is taken, named with its holder.
   virtual Status install(const std::vector<Route>& routes) = 0;
+  // Whether install() could take these routes, with the errors that it would give; what is served
+  // and what a restart would serve stay as they are.
+  virtual Status can_install(const std::vector<Route>& routes) = 0;
   virtual Result<RouteState> look(const std::string& service) = 0;
   // `to` gets all new requests from now on; the former one finishes its own. The new state is
   // saved before it returns. Already so: fine.
@@ -62,6 +65,10 @@ class Traffic {
   // hold is taken back, when that takes longer than `limit`. Repeating is fine.
   virtual Status hold(const std::vector<std::string>& services, Millis longest, Millis limit,
                       std::stop_token stop) = 0;
+  // The same, for the way back from a bad release, whose hung requests must not stand in the way:
+  // what is in flight after `limit` is cut off. How many were.
+  virtual Result<int> hold_by_force(const std::vector<std::string>& services, Millis longest,
+                                    Millis limit, std::stop_token stop) = 0;
   // Waiting requests go on. Fine when nothing is held.
   virtual Status lift(const std::vector<std::string>& services) = 0;
   // After a reboot: starts the installed proxy if it does not run, with its saved state. Fine when

@@ -134,6 +134,53 @@ TEST(Start, ThatFindsNoFreePortGivesUpAndNamesTheHolder) {
   EXPECT_EQ(shop.backend.faults.count("start"), 1 + 4);
 }
 
+TEST(Recheck, AnAddressThatAnotherProgramHasEndsADeployBeforeAnythingIsTouched) {
+  Shop shop;
+  shop.traffic.take("127.0.0.1:8081");
+  const auto run = shop.create(shop.deploy_plan());
+  EXPECT_EQ(shop.finish(run), "failed");
+  const auto loaded = shop.load(run);
+  EXPECT_NE(loaded.history.steps.at("recheck").error.find("taken by another program"),
+            std::string::npos);
+  EXPECT_FALSE(loaded.history.steps.contains("restore_point"));
+}
+
+TEST(Fence, OnTheWayBackCutsOffARequestThatNeverEnds) {
+  Setting bad;
+  bad.bad = second_release;
+  Shop shop(bad);
+  const auto run = shop.create(shop.deploy_plan());
+  shop.traffic.set_in_flight("backend", second_release, 1);
+  EXPECT_EQ(shop.finish(run), "rolled_back");
+  EXPECT_EQ(shop.active("backend"), first_release);
+  const auto loaded = shop.load(run);
+  EXPECT_EQ(loaded.history.steps.at("back:hold").result.at("cut"), 1);
+}
+
+TEST(DataReturn, NeverLeavesTheDataAsTheMigrationMadeItAndAutoDoesNot) {
+  for (const bool never : {true, false}) {
+    Setting bad;
+    bad.bad = second_release;
+    bad.data = never ? "never" : "auto";
+    Shop shop(bad);
+    const auto before = shop.documents();
+    const auto run = shop.create(shop.deploy_plan());
+    ASSERT_EQ(shop.finish(run), "rolled_back");
+    EXPECT_EQ(shop.active("backend"), first_release);
+    EXPECT_EQ(shop.documents() == before, !never);
+    EXPECT_EQ(shop.load(run).history.steps.contains("back:rewind"), !never);
+  }
+}
+
+TEST(Stop, LetsTheRequestsAtTheBadReleaseEndFirst) {
+  Setting bad = bad_code();
+  Shop shop(bad);
+  const auto run = shop.create(shop.deploy_plan());
+  ASSERT_EQ(shop.finish(run), "rolled_back");
+  const auto calls = shop.traffic.faults.calls();
+  EXPECT_NE(std::find(calls.begin(), calls.end(), "drain"), calls.end());
+}
+
 TEST(Workers, AreNeverOfTwoReleasesAtOnceAndRunAgainAfterEveryEnding) {
   struct Row {
     const char* name;

@@ -42,16 +42,28 @@ void FakeTraffic::restart() {
   }
 }
 
+Status FakeTraffic::free_for(const std::vector<Route>& routes) const {
+  for (const auto& route : routes) {
+    if (taken_.contains(route.listen))
+      return fail(Fault::conflict, route.listen + " is taken by another program");
+  }
+  return {};
+}
+
+Status FakeTraffic::can_install(const std::vector<Route>& routes) {
+  return faults.act<Status>("can_install", {},
+                            [&]() -> Status {
+                              std::lock_guard guard(lock_);
+                              return free_for(routes);
+                            },
+                            {});
+}
+
 Status FakeTraffic::install(const std::vector<Route>& routes) {
   return faults.act<Status>("install", {},
                             [&]() -> Status {
                               std::lock_guard guard(lock_);
-                              for (const auto& route : routes) {
-                                if (taken_.contains(route.listen)) {
-                                  return fail(Fault::conflict,
-                                              route.listen + " is taken by another program");
-                                }
-                              }
+                              TRY(free_for(routes));
                               std::map<std::string, Entry> next;
                               for (const auto& route : routes) {
                                 const auto before = entries_.find(route.service);
@@ -167,6 +179,21 @@ Status FakeTraffic::hold(const std::vector<std::string>& services, Millis, Milli
                               return idle;
                             },
                             {});
+}
+
+Result<int> FakeTraffic::hold_by_force(const std::vector<std::string>& services, Millis,
+                                       Millis limit, std::stop_token stop) {
+  return faults.act<Result<int>>(
+      "hold", stop,
+      [&]() -> Result<int> {
+        TRY(set_held(services, true));
+        if (wait_idle(services, "", limit, stop)) return 0;
+        const int left = in_flight(services, "");
+        std::lock_guard guard(lock_);
+        for (const auto& one : services) entries_[one].in_flight.clear();
+        return left;
+      },
+      0);
 }
 
 Status FakeTraffic::lift(const std::vector<std::string>& services) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A proxy in memory. Calls are named "install", "look", "shift", "clear", "drain", "hold", "lift",
-// "shut_down" in its fault plan.
+// "shut_down", "can_install" in its fault plan.
 #pragma once
 
 #include <map>
@@ -27,6 +27,7 @@ class FakeTraffic final : public traffic::Traffic {
   void restart();
 
   Status install(const std::vector<traffic::Route>& routes) override;
+  Status can_install(const std::vector<traffic::Route>& routes) override;
   Result<traffic::RouteState> look(const std::string& service) override;
   Status shift(const std::string& service, const traffic::Backend& to) override;
   Status clear(const std::string& service) override;
@@ -34,6 +35,8 @@ class FakeTraffic final : public traffic::Traffic {
                std::stop_token stop) override;
   Status hold(const std::vector<std::string>& services, Millis longest, Millis limit,
               std::stop_token stop) override;
+  Result<int> hold_by_force(const std::vector<std::string>& services, Millis longest, Millis limit,
+                            std::stop_token stop) override;
   Status lift(const std::vector<std::string>& services) override;
   Status shut_down() override;
 
@@ -44,6 +47,7 @@ class FakeTraffic final : public traffic::Traffic {
     std::map<std::string, int> in_flight;
     std::vector<std::string> shifts;
   };
+  Status free_for(const std::vector<traffic::Route>& routes) const;
   Status shift_now(const std::string& service, const std::optional<traffic::Backend>& to);
   Status wait_idle(const std::vector<std::string>& services, const std::string& release,
                    Millis limit, std::stop_token stop);

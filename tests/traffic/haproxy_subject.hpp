@@ -104,6 +104,18 @@ class HaproxySubject final : public TrafficSubject {
     return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   }
   void restart() override { kill_all("haproxy"); }
+  // Signed by itself; certificate and key in one file, as HAProxy wants them.
+  Path certificate(const std::string& name) {
+    const Path key = scratch_->path() / "key.pem", pem = scratch_->path() / (name + ".pem");
+    const auto made =
+        run_ok({.argv = {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                         "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name, "-keyout",
+                         key.string(), "-out", pem.string()}});
+    EXPECT_TRUE(made) << (made ? "" : made.error().message());
+    const auto both = read_file(pem), secret = read_file(key);
+    EXPECT_TRUE(both && secret && write_file(pem, *both + *secret, 0600));
+    return pem;
+  }
   // Processes that work in the proxy's folder or belong to it, whose command begins so.
   std::set<pid_t> processes(const std::string& name) const {
     std::set<pid_t> found;

@@ -147,6 +147,41 @@ TEST_F(Haproxy, AFenceThatCannotStandInTimeIsTakenBack) {
   EXPECT_TRUE(answer.starts_with("200 r1 ")) << answer;
 }
 
+TEST_F(Haproxy, AFenceByForceCutsOffWhatNeverEndsAndCountsIt) {
+  WebServer hung("r1", {{"SLOW_MS", "600000"}});
+  install();
+  shift("r1", hung);
+  std::string answer;
+  std::jthread customer([&] { answer = subject.get(0); });
+  ASSERT_TRUE(subject.wait_until(std::chrono::seconds(10),
+                                 [&] { return traffic().look("shop")->in_flight == 1; }));
+  const auto cut = traffic().hold_by_force({"shop"}, std::chrono::seconds(20), Millis(200), {});
+  ASSERT_TRUE(cut) << cut.error().message();
+  EXPECT_EQ(*cut, 1);
+  customer.join();
+  EXPECT_FALSE(answer.starts_with("200 ")) << answer;
+  EXPECT_TRUE(traffic().look("shop")->held);
+  EXPECT_EQ(traffic().look("shop")->in_flight, 0);
+  ASSERT_TRUE(traffic().lift({"shop"}));
+}
+
+TEST_F(Haproxy, AFenceByForceCutsNothingThatEndsInTime) {
+  WebServer slow("r1", {{"SLOW_MS", "300"}});
+  install();
+  shift("r1", slow);
+  std::string answer;
+  std::jthread customer([&] { answer = subject.get(0); });
+  ASSERT_TRUE(subject.wait_until(std::chrono::seconds(10),
+                                 [&] { return traffic().look("shop")->in_flight == 1; }));
+  const auto cut =
+      traffic().hold_by_force({"shop"}, std::chrono::seconds(20), std::chrono::seconds(10), {});
+  customer.join();
+  ASSERT_TRUE(cut) << cut.error().message();
+  EXPECT_EQ(*cut, 0);
+  EXPECT_TRUE(answer.starts_with("200 r1 ")) << answer;
+  ASSERT_TRUE(traffic().lift({"shop"}));
+}
+
 TEST_F(Haproxy, AFenceStandsThroughARestartOfTheProxy) {
   WebServer blue("r1");
   install();
@@ -200,6 +235,56 @@ TEST_F(Haproxy, AMissingCertificateIsFoundBeforeAnythingChanges) {
   EXPECT_EQ(done.error().fault, Fault::invalid);
   EXPECT_NE(done.error().message().find("/nowhere/cert.pem"), std::string::npos);
   EXPECT_TRUE(subject.get(0).starts_with("200 r1 "));
+}
+
+TEST_F(Haproxy, WhetherRoutesCanBeHadIsToldWhileItServesOn) {
+  WebServer blue("r1");
+  install();
+  shift("r1", blue);
+  const traffic::Route own{"shop", subject.listen(0)};
+  const auto taken = traffic().can_install({own, {"api", subject.take()}});
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().fault, Fault::conflict);
+  EXPECT_NE(taken.error().message().find("traffic_test"), std::string::npos);
+  EXPECT_FALSE(traffic().can_install({own, {"api", subject.listen(1), {}, "/nowhere/cert.pem"}}));
+  EXPECT_TRUE(traffic().can_install({own, {"api", subject.listen(1)}}));
+  EXPECT_FALSE(traffic().look("api")) << "nothing was installed";
+  EXPECT_TRUE(subject.get(0).starts_with("200 r1 "));
+}
+
+TEST_F(Haproxy, AnAddressWithACertificateServesHttps) {
+  const auto pem = subject.certificate("shop.test");
+  WebServer blue("r1");
+  const Status done = traffic().install({{"shop", subject.listen(0), {"shop.test"}, pem.string()}});
+  ASSERT_TRUE(done) << done.error().message();
+  shift("r1", blue);
+  const auto port = std::to_string(subject.listen_port(0));
+  const auto got =
+      run({.argv = {"curl", "-s", "-m", "10", "--cacert", pem.string(), "--resolve",
+                    "shop.test:" + port + ":127.0.0.1", "https://shop.test:" + port + "/"}});
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->out.starts_with("r1 ")) << got->out << got->err;
+  EXPECT_EQ(subject.get(0), "000 ") << "plain HTTP is not spoken there";
+}
+
+TEST_F(Haproxy, WhatOthersConfiguredForTheirProxyIsNeitherReadNorWritten) {
+  const Path foreign = subject.folder().parent_path() / "etc/haproxy.cfg";
+  ASSERT_TRUE(make_folder(foreign.parent_path()));
+  ASSERT_TRUE(write_file(foreign, "this would break any haproxy\n"));
+  WebServer blue("r1");
+  install();
+  shift("r1", blue);
+  EXPECT_TRUE(subject.get(0).starts_with("200 r1 "));
+  for (const pid_t pid : subject.processes("haproxy")) {
+    const auto words = read_file("/proc/" + std::to_string(pid) + "/cmdline", 65536);
+    ASSERT_TRUE(words);
+    EXPECT_EQ(words->find("/etc/haproxy"), std::string::npos) << *words;
+    std::error_code code;
+    EXPECT_EQ(std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/cwd", code),
+              std::filesystem::canonical(subject.folder()));
+  }
+  ASSERT_TRUE(traffic().shut_down());
+  EXPECT_EQ(*read_file(foreign), "this would break any haproxy\n");
 }
 
 TEST_F(Haproxy, ServicesShareAnAddressByTheirDomains) {

@@ -19,10 +19,21 @@ class Recheck final : public StepKind {
     }
     TRY_LET(const auto changed, why_changed(*site_.journal, site_.source, context.plan));
     if (!changed.empty()) return fail(Fault::conflict, changed + "; plan anew");
+    TRY(routes_can_be_had(context));
     return Json{{"live", context.plan.live}};
   }
 
  private:
+  // An address that another program has, or a certificate that cannot be read, is told before
+  // anything is touched. Going back does not wait for that.
+  Status routes_can_be_had(const StepContext& context) {
+    if (context.plan.pipeline != "deploy" || site_.traffic == nullptr) return {};
+    const Status can = site_.traffic->can_install(site_.routes());
+    if (can) return {};
+    return fail(can.error().fault == Fault::conflict ? Fault::refused : can.error().fault,
+                can.error().message());
+  }
+
   Site& site_;
 };
 

@@ -13,6 +13,7 @@ namespace {
 constexpr Millis readiness_limit = std::chrono::seconds(60);
 constexpr std::size_t log_bytes = 2000;
 constexpr int most_starts = 4;
+constexpr Millis last_requests = std::chrono::seconds(10);
 
 // conflict: it must be started again.
 Status still_up(const target::Version& version, const target::VersionStatus& now) {
@@ -143,6 +144,7 @@ class Stop final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const auto release = release_of(context);
     for (const auto& name : site_.services(release)) {
+      site_.let_finish(name, release, last_requests, context.stop);
       TRY(site_.target(name).stop({name, release}, std::chrono::seconds(10)));
     }
     return Json(Json::object());

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Millis drain_limit = std::chrono::seconds(30);
 constexpr Millis end_grace = std::chrono::seconds(10);
+// On the way back customers wait at the fence meanwhile, and what hangs may be why we go back.
+constexpr Millis patience_with_the_bad = std::chrono::seconds(10);
 
 class Switch final : public StepKind {
  public:
@@ -142,14 +144,29 @@ class Hold final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     TRY(site_.traffic->install(site_.routes()));
     const auto since = site_.clock->steady();
-    TRY(site_.traffic->hold(site_.proxied_services(), site_.env().hold, drain_limit, context.stop));
+    TRY_LET(const int cut, raise(context));
     TRY(stop_workers(context));
-    return Json{{"summary", "new requests wait"},
-                {"ms", (site_.clock->steady() - since).count()},
-                {"at", to_text(site_.clock->now())}};
+    return Json{
+        {"summary", cut == 0
+                        ? "new requests wait"
+                        : fmt::format("new requests wait; {} that did not end were cut off", cut)},
+        {"cut", cut},
+        {"ms", (site_.clock->steady() - since).count()},
+        {"at", to_text(site_.clock->now())}};
   }
 
  private:
+  // How many requests were cut off.
+  Result<int> raise(const StepContext& context) {
+    const auto services = site_.proxied_services();
+    if (context.history.way_back || context.plan.pipeline == "rollback") {
+      return site_.traffic->hold_by_force(services, site_.env().hold, patience_with_the_bad,
+                                          context.stop);
+    }
+    TRY(site_.traffic->hold(services, site_.env().hold, drain_limit, context.stop));
+    return 0;
+  }
+
   // A worker writes without asking the proxy.
   Status stop_workers(const StepContext& context) {
     for (const auto& [tag, spec] : site_.releases) {

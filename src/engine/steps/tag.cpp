@@ -137,6 +137,7 @@ class CleanUp final : public StepKind {
       if (!kept.contains(version.release))
         TRY(target.remove(version));
       else if (version.release != context.plan.release && version.release != context.plan.live) {
+        site_.let_finish(service, version.release, std::chrono::seconds(10), context.stop);
         TRY(target.stop(version, std::chrono::seconds(10)));
       }
     }
