@@ -6,6 +6,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "app/masked_journal.hpp"
+
 namespace belay::app {
 
 namespace {
@@ -51,10 +53,23 @@ class FileClaims final : public engine::Claims {
 }  // namespace
 
 void Machine::hide(std::weak_ptr<const Secrets> secrets) {
+  {
+    std::lock_guard guard(mutex_);
+    hidden_.push_back(secrets);
+  }
   children_.hide([secrets = std::move(secrets)] {
     const auto held = secrets.lock();
     return held ? held->masker() : Masker();
   });
+}
+
+std::string Machine::mask(std::string_view text) const {
+  std::lock_guard guard(mutex_);
+  std::string shown(text);
+  for (const auto& one : hidden_) {
+    if (const auto held = one.lock()) shown = held->mask(shown);
+  }
+  return shown;
 }
 
 std::unique_ptr<engine::Claims> make_claims(const Path& folder) {
@@ -68,7 +83,10 @@ Result<std::unique_ptr<Desk>> open_desk(Project project) {
   TRY(make_folder(places.state));
   TRY(make_folder(places.runs()));
   desk->machine = std::make_unique<Machine>(places.children());
-  TRY_LET(desk->journal, journal::open_sqlite(places.journal(), desk->world().clock));
+  TRY_LET(auto journal, journal::open_sqlite(places.journal(), desk->world().clock));
+  desk->journal = make_masked(std::move(journal), [machine = desk->machine.get()](auto text) {
+    return machine->mask(text);
+  });
   desk->claims = make_claims(places.runs());
   return desk;
 }

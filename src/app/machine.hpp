@@ -2,6 +2,8 @@
 // The real world of this process, and the opened state of a project.
 #pragma once
 
+#include <mutex>
+
 #include "app/project.hpp"
 #include "app/secrets.hpp"
 #include "base/masked_children.hpp"
@@ -16,8 +18,10 @@ class Machine {
   explicit Machine(const Path& children_folder)
       : children_(make_children(children_folder)), world_{clock_, random_, executor_, children_} {}
   World& world() { return world_; }
-  // What is resolved there is masked in the words of children, as long as it is held.
+  // What is resolved there is masked in the words of children and in the journal's words for
+  // people, as long as it is held.
   void hide(std::weak_ptr<const Secrets> secrets);
+  std::string mask(std::string_view text) const;
 
  private:
   SystemClock clock_;
@@ -25,6 +29,8 @@ class Machine {
   ThreadExecutor executor_;
   MaskedChildren children_;
   World world_;
+  mutable std::mutex mutex_;
+  std::vector<std::weak_ptr<const Secrets>> hidden_;
 };
 
 // Claims kept as locked files: the kernel frees one when its process dies.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "engine/health.hpp"
 #include "engine/releases.hpp"
 #include "vault/absent.hpp"
 
@@ -207,11 +208,28 @@ void wire_environments(Works& works, const Environment& plain,
 }
 
 // A secret that is missing is named now, before anything is touched.
-Status names_are_known(const Works& works, const std::string& release) {
-  if (release.empty() || !works.site.releases.contains(release)) return {};
-  for (const auto& name : works.site.services(release)) {
-    TRY_LET(auto env, works.site.environment_of(name, release).in("the environment of " + name));
+Status names_are_known(const engine::Site& site, const std::string& release) {
+  if (release.empty() || !site.releases.contains(release)) return {};
+  for (const auto& name : site.services(release)) {
+    TRY_LET(auto env, site.environment_of(name, release).in("the environment of " + name));
     static_cast<void>(env);
+  }
+  return {};
+}
+
+// The same for what else the run's steps resolve, on its way back too.
+Status names_are_known(const engine::Site& site, const pipeline::Plan& plan) {
+  if (plan.first_of("migrate") != nullptr) {
+    TRY_LET(auto env, site.migration_environment(plan.release).in("the migration"));
+    static_cast<void>(env);
+  }
+  std::vector<std::string> asked{plan.release};
+  if (plan.pipeline == "deploy") asked.push_back(plan.live);
+  for (const auto& release : asked) {
+    if (!site.releases.contains(release)) continue;
+    TRY(names_are_known(site, release));
+    TRY_LET(auto checks, engine::checks_of(site, release).in("the checks of " + release));
+    static_cast<void>(checks);
   }
   return {};
 }
@@ -259,6 +277,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
     TRY_LET(site.releases[live], spec_of(texts.live, "belay.yaml of " + live));
   }
   works->secrets = std::make_shared<Secrets>(site.present.secrets, texts.folder, desk.project.env);
+  site.mask = [secrets = works->secrets](std::string_view text) { return secrets->mask(text); };
   site.journal = desk.journal.get();
   site.clock = &desk.world().clock;
   site.plain_environment = plain_environment(desk.project.env);
@@ -281,7 +300,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
     wire_targets(desk, *works, environment);
-    if (wanted.secrets) TRY(names_are_known(*works, release));
+    if (wanted.secrets) TRY(names_are_known(site, release));
   }
   works->steps = engine::make_steps(site);
   return works;
@@ -290,7 +309,9 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
 Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) {
   TRY_LET(auto texts, config_of(plan));
   if (!plan.release.empty()) texts.commits.emplace(plan.release, plan.commit);
-  return wire(desk, texts, plan.environment, plan.release, plan.live);
+  TRY_LET(auto works, wire(desk, texts, plan.environment, plan.release, plan.live));
+  TRY(names_are_known(works->site, plan));
+  return works;
 }
 
 Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment,

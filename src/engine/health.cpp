@@ -145,9 +145,10 @@ probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::ui
 
 void keep_report(const Site& site, const StepContext& context, const probe::HealthReport& report) {
   const Path folder = site.reports / context.run;
+  const std::string text = probe::to_json(report).dump(2) + "\n";
   auto written = make_folder(folder);
   if (written)
-    written = write_file(folder / "health-report.json", probe::to_json(report).dump(2) + "\n");
+    written = write_file(folder / "health-report.json", site.mask ? site.mask(text) : text);
   if (!written) context.say("the health report was not kept: " + written.error().message());
 }
 
