@@ -27,7 +27,8 @@ struct Places {
   Path work() const { return state / "work"; }
   Path runs() const { return state / "runs"; }
   Path log_of(const std::string& run, const std::string& step) const;
-  Path environment(const std::string& name) const { return state / "environments" / name; }
+  Path environments() const { return state / "environments"; }
+  Path environment(const std::string& name) const { return environments() / name; }
   Path agent_lock() const { return state / "agent.lock"; }  // held by an agent at work
   Path backups() const { return state / "backups"; }
 };

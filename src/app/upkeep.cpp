@@ -25,13 +25,22 @@ bool runs(const Result<target::VersionStatus>& status) {
 
 }  // namespace
 
-Status revive(Desk& desk, const std::string& environment) {
-  TRY_LET(auto works, wire_present(desk, environment, services_only));
+Status revive(const Places& places, World& world) {
   Status first;
-  if (works->site.traffic != nullptr) first = works->site.traffic->revive().in("the proxy");
-  for (const auto& [service, target] : works->site.targets) {
-    Status done = target->revive().in(service);
-    if (!done && first) first = std::move(done);
+  const auto tell = [&](Status done, const Path& environment) {
+    if (!done && first) first = std::move(done).in(environment.filename().string());
+  };
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(places.environments(), code)) {
+    const Path& folder = entry.path();
+    target::HostConfig host;
+    host.folder = folder;
+    host.log_folder = folder / "logs";
+    tell(traffic::make_haproxy({folder / "proxy", folder / "logs"}, world.clock)
+             ->revive()
+             .in("the proxy"),
+         folder);
+    tell(target::make_host(std::move(host), world.children, world.clock)->revive(), folder);
   }
   return first;
 }
@@ -50,6 +59,7 @@ Result<std::vector<std::string>> stop_the_cold(Desk& desk, const std::string& en
       // Asked each time: a run that begins meanwhile may want this very version.
       TRY_LET(const bool busy, has_open_run(*desk.journal, environment));
       if (busy) return stopped;
+      works->site.let_finish(service, version.release, grace, {});
       TRY(target->stop(version, grace));
       stopped.push_back(service + " of " + version.release);
     }

@@ -10,9 +10,10 @@
 namespace belay::app {
 
 // After a reboot, or when a supervisor was killed: what was live is live again, the proxy with its
-// saved state first. Fine at any time; what runs is left alone. On failure the rest was still
-// tried.
-Status revive(Desk& desk, const std::string& environment);
+// saved state first. From what the state folder holds alone: a belay.yaml that cannot be read does
+// not keep an application down. Fine at any time; what runs is left alone. On failure the rest was
+// still tried.
+Status revive(const Places& places, World& world);
 
 // Stops running versions that are neither live nor within `keep_warm` of being so. While a run of
 // this environment is not finished nothing is stopped: it may need them. What was stopped, for

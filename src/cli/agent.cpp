@@ -65,17 +65,16 @@ std::string drive_guarded(const Session& session, app::Desk& desk, const std::st
 }
 
 // With the file as it is now: an agent lives longer than an edition of belay.yaml.
-void upkeep(const app::Project& since_start, std::set<std::string>& told) {
+void upkeep(const app::Project& since_start, World& world, std::set<std::string>& told) {
   const auto trouble = [&](const std::string& text) {
     if (told.insert(text).second) say(text);
   };
+  if (auto alive = app::revive(since_start.places, world); !alive) trouble(alive.error().message());
   auto project = app::load_project(since_start.file, since_start.folder, since_start.env);
   if (!project) return trouble(project.error().message());
   auto desk = app::open_desk(std::move(*project));
   if (!desk) return trouble(desk.error().message());
   for (const auto& env : (*desk)->project.spec.environments) {
-    if (auto alive = app::revive(**desk, env.name); !alive)
-      trouble(env.name + ": " + alive.error().message());
     auto stopped = app::stop_the_cold(**desk, env.name);
     if (!stopped) trouble(env.name + ": " + stopped.error().message());
     for (const auto& one : stopped ? *stopped : std::vector<std::string>{})
@@ -91,7 +90,7 @@ class Agent {
     std::int64_t seen = 0;
     while (!stop.stop_requested()) {
       if (desk_.world().clock.steady() >= next_upkeep_) {
-        upkeep(desk_.project, told_);
+        upkeep(desk_.project, desk_.world(), told_);
         next_upkeep_ = desk_.world().clock.steady() + upkeep_every;
       }
       take_up();

@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "app/wire.hpp"
 #include "base/listeners.hpp"
 #include "engine/releases.hpp"
@@ -111,11 +114,11 @@ TEST_F(Upkeep, AfterARebootWhatWasLiveIsLiveAgainWithoutItsSecrets) {
   reboot();
   EXPECT_FALSE(runs(live));
   std::filesystem::remove(project_.above() / "secrets");
-  const auto alive = revive(*desk_, "production");
+  const auto alive = revive(desk_->project.places, desk_->world());
   ASSERT_TRUE(alive.ok()) << alive.error().message();
   EXPECT_TRUE(eventually([&] { return runs(live); }));
   EXPECT_TRUE(eventually([&] { return answers(port_); }));
-  EXPECT_TRUE(revive(*desk_, "production").ok()) << "a second time";
+  EXPECT_TRUE(revive(desk_->project.places, desk_->world()).ok()) << "a second time";
   EXPECT_EQ(project_.belay({"health"}).status, 0);
 }
 
@@ -149,6 +152,32 @@ TEST_F(Upkeep, WhatWasKeptWarmLongEnoughIsStoppedAndNothingElse) {
   EXPECT_FALSE(runs(first));
   EXPECT_TRUE(runs(second));
   EXPECT_TRUE(stop_the_cold(*desk_, "production")->empty());
+}
+
+class AllAtOnce : public Upkeep {};
+
+TEST_F(AllAtOnce, CustomersWaitWhileOneReleaseTakesTheOthersPlaceAndNoneIsTurnedAway) {
+  auto text = read_file(project_.folder() / "belay.yaml");
+  ASSERT_TRUE(text);
+  project_.write("belay.yaml", *text + "    strategy: all_at_once\n");
+  project_.commit("All at once");
+  std::atomic<int> served{0}, turned_away{0};
+  std::jthread customer([&](std::stop_token stop) {
+    const auto address = fmt::format("http://127.0.0.1:{}/", port_);
+    while (!stop.stop_requested()) {
+      const auto got = run({.argv = {"curl", "-sf", "-m", "30", "-o", "/dev/null", address}});
+      ++(got && got->ok() ? served : turned_away);
+    }
+  });
+  const auto before = engine::read_releases(*desk_->journal, "production")->live->tag;
+  const auto done = project_.belay({"deploy"});
+  ASSERT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_NE(done.out.find("new requests wait"), std::string::npos) << done.out;
+  customer.request_stop();
+  customer.join();
+  EXPECT_NE(engine::read_releases(*desk_->journal, "production")->live->tag, before);
+  EXPECT_GT(served, 0);
+  EXPECT_EQ(turned_away, 0);
 }
 
 }  // namespace
