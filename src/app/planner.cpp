@@ -2,6 +2,7 @@
 #include "app/planner.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
@@ -73,6 +74,22 @@ Status no_literal_passwords(const Spec& spec) {
   for (const auto& env : spec.environments)
     TRY(check(env.database, "environments." + env.name + ".database.uri"));
   return {};
+}
+
+// Services that would run as root here without anybody having written so.
+Json run_as_root(const pipeline::Spec& release, const pipeline::EnvironmentSpec& env) {
+  Json warnings = Json::array();
+  if (::geteuid() != 0) return warnings;
+  for (const auto& placed : env.services) {
+    const auto* service = release.service(placed.service);
+    const bool here = placed.target == pipeline::Placement::Target::host;
+    if (service == nullptr || !here || !placed.user.empty() || !service->user.empty()) continue;
+    warnings.push_back(
+        fmt::format("{} runs as root; write `user:` for it (`user: root` when that "
+                    "is meant)",
+                    placed.service));
+  }
+  return warnings;
 }
 
 }  // namespace
@@ -157,9 +174,11 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
                 {"uncommitted", dirty},
                 {"not_carried", left_out},
                 {"policy", choice.notes}};
+  auto warnings = run_as_root(shipped, *env);
   if (!plan.facts.contains("skip_checks") &&
       engine::asked_of(shipped, checked_in(shipped, *env)).empty())
-    plan.notes["warnings"] = {engine::nothing_checked};
+    warnings.push_back(engine::nothing_checked);
+  if (!warnings.empty()) plan.notes["warnings"] = warnings;
   if (releases.live) plan.notes["live_since"] = to_text(releases.live_since);
   if (releases.live) plan.notes["live_commit"] = releases.live->commit;
   return plan;
