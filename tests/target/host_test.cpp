@@ -290,6 +290,27 @@ TEST_F(Host, LogsHoldWhatTheServiceWrote) {
   }));
 }
 
+TEST_F(Host, LogsAreRotatedAndReadAcrossTheirFiles) {
+  target::Artifact artifact = subject.good();
+  artifact.run = "seq 1 40000; sleep 1000";
+  artifact.worker = true;
+  prepared(artifact);
+  started(v1);
+  const auto rotated = [&] {
+    std::error_code code;
+    int count = 0;
+    for (const auto& entry : fs::directory_iterator(subject.logs() / "shop@r1", code))
+      count += entry.path().filename().string().starts_with("@") ? 1 : 0;
+    return count;
+  };
+  ASSERT_TRUE(subject.wait_until(std::chrono::seconds(20), [&] { return rotated() > 0; }));
+  EXPECT_TRUE(subject.wait_until(std::chrono::seconds(10), [&] {
+    const auto log = target().logs(v1, 4'000'000);
+    return log && log->find(" 1\n") != std::string::npos &&
+           log->find(" 40000\n") != std::string::npos;
+  }));
+}
+
 TEST_F(Host, NamesThatLeaveTheFolderAreRefused) {
   for (const char* name : {"..", "a/b", "", ".hidden", "a b", "a@b"}) {
     EXPECT_FALSE(target().prepare({"shop", name}, subject.good(), "k", {}, {})) << name;
