@@ -76,15 +76,22 @@ std::unique_ptr<engine::Claims> make_claims(const Path& folder) {
   return std::make_unique<FileClaims>(folder);
 }
 
-Result<std::unique_ptr<Desk>> open_desk(Project project) {
+Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening) {
   auto desk = std::make_unique<Desk>();
   desk->project = std::move(project);
   const auto& places = desk->project.places;
-  TRY(make_folder(places.state));
-  TRY(make_folder(places.runs()));
+  std::error_code code;
+  if (opening == Opening::to_look && !std::filesystem::exists(places.journal(), code)) {
+    TRY_LET(auto empty, ScratchFolder::make("belay-empty"));
+    desk->empty.emplace(std::move(empty));
+  } else {
+    TRY(make_folder(places.state));
+    TRY(make_folder(places.runs()));
+  }
+  const Path journal = desk->empty ? desk->empty->path() / "journal" : places.journal();
   desk->machine = std::make_unique<Machine>(places.children());
-  TRY_LET(auto journal, journal::open_sqlite(places.journal(), desk->world().clock));
-  desk->journal = make_masked(std::move(journal), [machine = desk->machine.get()](auto text) {
+  TRY_LET(auto opened, journal::open_sqlite(journal, desk->world().clock));
+  desk->journal = make_masked(std::move(opened), [machine = desk->machine.get()](auto text) {
     return machine->mask(text);
   });
   desk->claims = make_claims(places.runs());

@@ -36,14 +36,17 @@ class Machine {
 // Claims kept as locked files: the kernel frees one when its process dies.
 std::unique_ptr<engine::Claims> make_claims(const Path& folder);
 
-// State folder made, journal opened.
+// State folder made, journal opened. Who only looks at a project without a state finds an empty
+// journal, and makes nothing.
+enum class Opening { to_act, to_look };
 struct Desk {
+  std::optional<ScratchFolder> empty;  // in the journal's place
   Project project;
   std::unique_ptr<Machine> machine;
   std::unique_ptr<journal::Journal> journal;
   std::unique_ptr<engine::Claims> claims;
   World& world() const { return machine->world(); }
 };
-Result<std::unique_ptr<Desk>> open_desk(Project project);
+Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening = Opening::to_act);
 
 }  // namespace belay::app

@@ -2,6 +2,9 @@
 // Plans of the way back: rollback and rewind.
 #include <fmt/format.h>
 
+#include <set>
+
+#include "app/plan_preview.hpp"
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
 #include "app/planner.hpp"
@@ -57,8 +60,9 @@ Status emergency_allowed(const Policy& policy, const RollbackRequest& request) {
                           request.requester.name, names.empty() ? "nobody" : join(names, ", ")));
 }
 
-Result<DataPlan> data_plan(const engine::Releases& releases, const engine::Release& target) {
-  const auto data = releases.data_of(target.tag);
+Result<DataPlan> data_plan(Desk& desk, const std::string& environment,
+                           const engine::Releases& releases, const engine::Release& target) {
+  TRY_LET(const auto data, engine::data_left(*desk.journal, environment, releases, target.tag));
   switch (data.kind) {
     case engine::DataOf::Kind::point: return DataPlan{data.name, ""};
     case engine::DataOf::Kind::undo: return DataPlan{"", data.name};
@@ -84,6 +88,60 @@ Status rollback_branches(source::Source* source, const Policy& policy,
       .in("rollback.branches, for " + target.tag);
 }
 
+// Services of the release whose files were cleaned away: they are built anew, from its commit.
+Result<std::vector<std::string>> to_build(Desk& desk, source::Source* source,
+                                          const EnvironmentSpec& env, const pipeline::Spec& release,
+                                          const engine::Release& target) {
+  TRY_LET(auto works, wire_present(desk, env.name, {false, true, false}));
+  std::vector<std::string> missing;
+  std::set<std::string> here;
+  for (const auto& placed : env.services) {
+    if (release.service(placed.service) == nullptr) continue;
+    TRY_LET(auto versions, works->site.target(placed.service).versions(placed.service));
+    bool found = false;
+    for (const auto& version : versions) {
+      found = found || version.release == target.tag;
+      here.insert(version.release);
+    }
+    if (!found) missing.push_back(placed.service);
+  }
+  if (missing.empty()) return missing;
+  auto commit = source != nullptr
+                    ? source->resolve(target.commit)
+                    : Result<source::Commit>(fail(Fault::missing, "no git work tree is here"));
+  if (commit) return missing;
+  return fail(Fault::missing,
+              fmt::format("the files of {} were cleaned away, and they cannot be built again from "
+                          "{}: {}; fetch that commit, or go back to one that is here: {}",
+                          target.tag, target.commit.substr(0, 7), commit.error().message(),
+                          here.empty() ? "none" : join({here.begin(), here.end()}, ", ")));
+}
+
+// Facts and notes that rollbacks and rewinds have in common.
+Status tell_way_back(Desk& desk, Plan& plan, const PolicyChoice& choice, const EnvironmentSpec& env,
+                     const DataPlan& data) {
+  put_policy(plan, choice);
+  plan.facts["automatic_rollback"] = true;
+  plan.facts["budget_ms"] = env.rollback.budget.count();
+  plan.facts["data"] = !data.point.empty()  ? "point:" + data.point
+                       : !data.undo.empty() ? "undo:" + data.undo
+                                            : "none";
+  plan.notes = {{"times_back", times_back(desk, env.name)},
+                {"hold", belay::to_text(env.hold)},
+                {"policy", choice.notes}};
+  if (!data.any()) return {};
+  TRY_LET(plan.notes["preview"],
+          preview_of(desk, env.name, data).in("the preview of what would be lost"));
+  return {};
+}
+
+// What depends on the steps.
+Status finish_way_back(Desk& desk, Plan& plan, const EnvironmentSpec& env) {
+  plan.notes["estimates"] = estimates(desk, plan);
+  plan.notes["warnings"] = warnings_of(plan, env);
+  return fits_the_journal(plan);
+}
+
 }  // namespace
 
 Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
@@ -91,7 +149,7 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   TRY_LET(const auto* env, environment_of(desk.project.spec, request.environment));
   TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
   TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
-  if (!releases.live)
+  if (!releases.live && request.undo_run.empty())
     return fail(Fault::missing,
                 "nothing is live in " + env->name + ": there is nothing to roll back");
   if (!request.emergency.empty()) TRY(emergency_allowed(choice.policy, request));
@@ -100,39 +158,40 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   plan.pipeline = "rollback";
   plan.project = desk.project.spec.project;
   plan.environment = request.environment;
-  plan.live = releases.live->tag;
+  const engine::Release live = releases.live.value_or(engine::Release{});
+  plan.live = live.tag;
   plan.requester = request.requester;
-  const engine::Release* target = &*releases.live;
+  const engine::Release* target = &live;
   DataPlan data;
-  const bool has_database = env->database || desk.project.spec.database;
+  const bool has_database = database_of(desk.project.spec, env->name) != nullptr;
   if (!request.undo_run.empty()) {
     data.undo = "salvage-" + request.undo_run;
   } else if (request.code) {
     TRY_LET(target, target_of(releases, *env, request));
-    if (target->tag == releases.live->tag)
-      return fail(Fault::invalid, target->tag + " is live already");
+    if (target->tag == live.tag) return fail(Fault::invalid, target->tag + " is live already");
   } else if (!request.tag.empty()) {
     TRY_LET(target, target_of(releases, *env, request));
   } else if (const auto* before = releases.before_live()) {
     target = before;
   }
   if (request.undo_run.empty() && request.data && has_database) {
-    TRY_LET(data, data_plan(releases, *target));
+    TRY_LET(data, data_plan(desk, env->name, releases, *target));
   }
   const bool code = request.code && request.undo_run.empty();
   if (code) {
     TRY(rollback_branches(source.get(), choice.policy, env->name, *target));
   }
-  plan.release = code ? target->tag : releases.live->tag;
-  plan.commit = code ? target->commit : releases.live->commit;
+  const auto& shipped_as = code ? *target : live;
+  plan.release = shipped_as.tag;
+  plan.commit = shipped_as.commit;
   plan.ref = plan.release;
-  const auto* shipped_as = code ? target : &*releases.live;
-  const ConfigTexts texts{desk.project.text,
-                          choice.text,
-                          text_of_release(desk, shipped_as),
-                          text_of_release(desk, &*releases.live),
-                          desk.project.folder.string(),
-                          {{plan.release, plan.commit}, {plan.live, releases.live->commit}}};
+  ConfigTexts texts{desk.project.text,
+                    choice.text,
+                    text_of_release(desk, &shipped_as),
+                    text_of_release(desk, &live),
+                    desk.project.folder.string(),
+                    {{plan.release, plan.commit}, {plan.live, live.commit}}};
+  if (plan.release.empty()) texts.release = desk.project.text;  // only data, and nobody is live
   plan.config = to_json(texts);
   TRY_LET(auto old, spec_of(texts.release, "belay.yaml of " + plan.release));
 
@@ -140,21 +199,21 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   parts.present = &desk.project.spec;
   parts.release = &old;
   parts.env = env;
-  parts.database = env->database
-                       ? &*env->database
-                       : (desk.project.spec.database ? &*desk.project.spec.database : nullptr);
+  parts.database = database_of(desk.project.spec, env->name);
   parts.policy = &choice.policy;
-  plan.facts = {{"target", plan.release},
-                {"code", code},
-                {"data", data.point.empty() ? (data.undo.empty() ? "none" : "undo:" + data.undo)
-                                            : "point:" + data.point},
-                {"automatic_rollback", true}};
-  put_policy(plan, choice);
+  plan.facts = {{"target", plan.release}, {"code", code}};
+  TRY(tell_way_back(desk, plan, choice, *env, data));
+  if (code) {
+    plan.facts["build_from"] = "belay.yaml of " + plan.release;
+    plan.facts["changes"] =
+        changes_between(source.get(), old, *env, desk.project.folder, live.commit, plan.commit);
+    TRY_LET(parts.to_build, to_build(desk, source.get(), *env, old, *target));
+  }
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;
   if (!request.emergency.empty()) plan.facts["emergency"] = request.emergency;
   rollback_steps(plan, parts, data, code);
   TRY(pipeline::can_be_passed(plan));
-  plan.notes = {{"estimates", estimates(desk, plan)}, {"policy", choice.notes}};
+  TRY(finish_way_back(desk, plan, *env));
   return plan;
 }
 
@@ -180,21 +239,17 @@ Result<Plan> plan_rewind(Desk& desk, const RewindRequest& request) {
   PlanParts parts;
   parts.present = parts.release = &desk.project.spec;
   parts.env = env;
-  parts.database = env->database
-                       ? &*env->database
-                       : (desk.project.spec.database ? &*desk.project.spec.database : nullptr);
+  parts.database = database_of(desk.project.spec, env->name);
   parts.policy = &choice.policy;
   if (parts.database == nullptr)
     return fail(Fault::invalid, "belay.yaml has no database to rewind");
   const bool undo = request.point.starts_with("salvage-");
-  plan.facts = {{"code", false},
-                {"automatic_rollback", true},
-                {"data", (undo ? "undo:" : "point:") + request.point}};
-  put_policy(plan, choice);
-  rollback_steps(plan, parts, undo ? DataPlan{"", request.point} : DataPlan{request.point, ""},
-                 false);
+  const auto data = undo ? DataPlan{"", request.point} : DataPlan{request.point, ""};
+  plan.facts = {{"code", false}};
+  TRY(tell_way_back(desk, plan, choice, *env, data));
+  rollback_steps(plan, parts, data, false);
   TRY(pipeline::can_be_passed(plan));
-  plan.notes = {{"estimates", estimates(desk, plan)}, {"policy", choice.notes}};
+  TRY(finish_way_back(desk, plan, *env));
   return plan;
 }
 

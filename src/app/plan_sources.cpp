@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "app/plan_steps.hpp"
+#include "app/wire.hpp"
 #include "base/text.hpp"
 #include "pipeline/gate.hpp"
 
@@ -54,6 +55,17 @@ Result<std::optional<std::string>> ruling_text(source::Source& source, const Pro
 }
 
 }  // namespace
+
+Path prefix_of(const Path& project_folder) {
+  std::error_code code;
+  for (Path folder = project_folder;; folder = folder.parent_path()) {
+    if (std::filesystem::exists(folder / ".git", code)) {
+      const Path prefix = project_folder.lexically_relative(folder);
+      return prefix == "." ? Path() : prefix;
+    }
+    if (folder == folder.parent_path()) return {};
+  }
+}
 
 Result<const EnvironmentSpec*> environment_of(const Spec& spec, const std::string& name) {
   const auto* found = spec.environment(name);
@@ -119,29 +131,6 @@ void put_policy(Plan& plan, const PolicyChoice& choice) {
   if (choice.wanted) plan.facts["policy_wanted"] = pipeline::to_json(*choice.wanted);
 }
 
-// What steps took in earlier runs: the median of the last five.
-Json estimates(Desk& desk, const Plan& plan) {
-  std::map<std::string, std::vector<std::int64_t>> taken;
-  auto rows = desk.journal->runs(plan.environment, 20);
-  int used = 0;
-  for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
-    if (row.pipeline != plan.pipeline || row.state == "open" || used++ >= 5) continue;
-    auto loaded = engine::load_run(*desk.journal, row.run);
-    if (!loaded) continue;
-    for (const auto& event : loaded->events) {
-      if (event.kind != "step.outcome" || !event.body.value("ok", false)) continue;
-      taken[event.body.value("step", "")].push_back(event.body.value("ms", std::int64_t{0}));
-    }
-  }
-  Json out = Json::object();
-  for (auto& [step, times] : taken) {
-    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
-                     times.end());
-    out[step] = times[times.size() / 2];
-  }
-  return out;
-}
-
 Status branch_rule(source::Source& source, const std::vector<std::string>& allowed,
                    const std::string& environment, const std::string& commit) {
   if (allowed.empty()) return {};
@@ -157,7 +146,9 @@ Status branch_rule(source::Source& source, const std::vector<std::string>& allow
 std::string text_of_release(Desk& desk, const engine::Release* release) {
   if (release == nullptr) return {};
   auto loaded = engine::load_run(*desk.journal, release->run);
-  return loaded ? loaded->plan.config.value("release", std::string()) : std::string();
+  if (!loaded) return {};
+  auto texts = config_of(loaded->plan);
+  return texts ? texts->release : std::string();
 }
 
 }  // namespace belay::app

@@ -46,6 +46,26 @@ void put_policy(pipeline::Plan& plan, const PolicyChoice& choice);
 Status branch_rule(source::Source& source, const std::vector<std::string>& allowed,
                    const std::string& environment, const std::string& commit);
 
+// What changes for each service when `to` takes the place of `from` (empty: nothing is live): the
+// subjects of the commits that come in and go out, newest first, or why they are not known.
+Json changes_between(source::Source* source, const pipeline::Spec& spec,
+                     const pipeline::EnvironmentSpec& env, const Path& project_folder,
+                     const std::string& from, const std::string& to);
+
+// At most so many of a list that may be endless, and how many there are besides.
+void put_some(Json& notes, const char* name, const std::vector<std::string>& all);
+
+// invalid, naming what is large, when the journal would not take the plan.
+Status fits_the_journal(const pipeline::Plan& plan);
+
+// Milliseconds that a way back's steps took, by step ("switch", "start:web", "rewind"), whichever
+// runs they were of: the median of the last five.
+Json times_back(Desk& desk, const std::string& environment);
+
+// What people should know before they say yes: the budget of the way back, the overlap of old and
+// new code. For notes.
+Json warnings_of(const pipeline::Plan& plan, const pipeline::EnvironmentSpec& env);
+
 // Milliseconds by step: the median of the last five runs of this pipeline.
 Json estimates(Desk& desk, const pipeline::Plan& plan);
 

@@ -12,17 +12,6 @@ using pipeline::Plan;
 using pipeline::Step;
 using Ids = std::vector<std::string>;
 
-Path prefix_of(const Path& project_folder) {
-  std::error_code code;
-  for (Path folder = project_folder;; folder = folder.parent_path()) {
-    if (std::filesystem::exists(folder / ".git", code)) {
-      const Path prefix = project_folder.lexically_relative(folder);
-      return prefix == "." ? Path() : prefix;
-    }
-    if (folder == folder.parent_path()) return {};
-  }
-}
-
 namespace {
 
 struct Shape {    // what this environment calls for
@@ -70,8 +59,7 @@ Shape shape_of(const Plan& plan, const PlanParts& parts) {
   shape.workers = shape.answering.size() < shape.services.size();
   shape.proxied = behind_proxy(parts);
   shape.restore_point = parts.database != nullptr && !plan.facts.contains("skip_backup");
-  const auto* own = parts.release->database ? &*parts.release->database : nullptr;
-  shape.migrates = own != nullptr && own->migrate.has_value();
+  shape.migrates = pipeline::migration_of(*parts.release, parts.env->name) != nullptr;
   shape.fence = shape.proxied && parts.env->strategy == pipeline::Strategy::all_at_once;
   return shape;
 }
@@ -196,11 +184,9 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
     after = then(plan.steps, std::move(point), after);
   }
   if (shape.migrates) {
-    Step migrate = changing("migrate", "migrate", parts.release->database->migrate->run, "");
-    if (shape.restore_point)
-      migrate.undo = "rewind to the restore point";
-    else
-      migrate.cannot_undo = "no restore point is taken (--skip-backup): what it changes stays";
+    const auto& migration = *pipeline::migration_of(*parts.release, parts.env->name);
+    Step migrate = changing("migrate", "migrate", migration.run, "");
+    say_undo_of_data(migrate, shape.restore_point, parts.env->rollback.database);
     after = then(plan.steps, std::move(migrate), after);
   }
   if (!shape.answering.empty()) after = add_starts(plan, parts, shape.answering, after, true);
@@ -209,21 +195,23 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
     check.args = {{"release", "new"}, {"unseen", true}};
     after = then(plan.steps, std::move(check), after);
   }
-  Step move =
-      changing("switch", "switch", "all traffic to the new release",
-               plan.live.empty() ? "take it down: nothing was live before" : "switch back, < 1 s");
+  Step move = changing("switch", "switch", "all traffic to the new release",
+                       plan.live.empty() ? "take it down: nothing was live before" : "switch back");
   move.args = {{"release", "new"}};
   after = then(plan.steps, std::move(move), after);
   if (shape.fence) after = then(plan.steps, {"lift", "lift", "customers' requests go on"}, after);
   // After the fence, which workers' writes would break.
   if (shape.workers)
-    after = then(plan.steps, workers_step("the new release", "the live ones go on"), after);
+    after = then(plan.steps,
+                 workers_step("the new release",
+                              plan.live.empty() ? "they are stopped" : "the live ones go on"),
+                 after);
   if (parts.env->watch > Millis(0) && !plan.facts.contains("skip_checks")) {
     Step watch{"watch", "watch", "the checks for " + for_people(parts.env->watch)};
     watch.args = {{"release", "new"}};
     after = then(plan.steps, std::move(watch), after);
   }
-  after = then(plan.steps, {"tag", "tag", "git tag " + plan.release}, after);
+  after = then(plan.steps, {"tag", "tag", "git tag"}, after);
   Step announce{"announce", "announce", "tell people"};
   announce.args = {{"event", "shipped"}};
   after = then(plan.steps, std::move(announce), after);
@@ -324,14 +312,22 @@ void deploy_steps(Plan& plan, const PlanParts& parts) {
   const auto shape = shape_of(plan, parts);
   add_forward(plan, parts, shape);
   add_way_back(plan, parts, shape);
+  say_undo(plan);
 }
 
 void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bool code) {
   const auto services = answering(parts);
   const bool workers = services.size() < in_order(parts).size();
   const bool proxied = behind_proxy(parts);
-  add_lock(plan, *parts.env, add_gate(plan, *parts.policy, {}));
-  Ids after{"recheck"};
+  Ids after;
+  for (const auto& name : parts.to_build) {
+    Step build{"build:" + name, "build", name + ", whose files are no longer here"};
+    build.args = {{"service", name}};
+    plan.steps.push_back(std::move(build));
+  }
+  after = with_prefix("build:", parts.to_build);
+  add_lock(plan, *parts.env, add_gate(plan, *parts.policy, after));
+  after = {"recheck"};
   if (code && !services.empty()) after = add_starts(plan, parts, services, after, false);
   if (data.any() && proxied) {
     after = then(plan.steps, changing("hold", "hold", "customers' requests wait", "let them go on"),
@@ -359,7 +355,7 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   if (data.any() && proxied)
     after = then(plan.steps, {"lift", "lift", "the fence is lifted"}, after);
   // The fence stopped them; another release's would be the wrong ones.
-  if (workers && (code || (data.any() && proxied)))
+  if (workers && !plan.release.empty() && (code || (data.any() && proxied)))
     after = then(plan.steps, workers_step(plan.release, "those of " + plan.live + " go on"), after);
   if (!plan.facts.contains("skip_checks") && !services.empty() && !plan.release.empty()) {
     Step check{"check", "check", "the checks on " + plan.release};
@@ -391,6 +387,7 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
   Step sorry{"again:announce", "announce", "tell people"};
   sorry.args = {{"event", "failed"}};
   plan.back.push_back(std::move(sorry));
+  say_undo(plan);
 }
 
 }  // namespace belay::app

@@ -17,6 +17,7 @@ struct PlanParts {
   const pipeline::EnvironmentSpec* env = nullptr;
   const pipeline::Database* database = nullptr;
   const pipeline::Policy* policy = nullptr;
+  std::vector<std::string> to_build = {};  // rollback: services whose version must be built anew
 };
 
 struct DataPlan {
@@ -27,6 +28,10 @@ struct DataPlan {
 
 void deploy_steps(pipeline::Plan& plan, const PlanParts& parts);
 void rollback_steps(pipeline::Plan& plan, const PlanParts& parts, const DataPlan& data, bool code);
+
+// Each step says what takes it back, or why nothing does.
+void say_undo(pipeline::Plan& plan);
+void say_undo_of_data(pipeline::Step& migrate, bool restore_point, pipeline::DataReturn rule);
 
 // The project's folder inside its work tree: "" or "apps/shop".
 Path prefix_of(const Path& project_folder);

@@ -6,7 +6,6 @@
 
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
-#include "base/text.hpp"
 #include "engine/health.hpp"
 #include "pipeline/gate.hpp"
 
@@ -19,8 +18,6 @@ using pipeline::Spec;
 
 namespace {
 
-constexpr int commits_shown = 50;
-
 std::string tag_now(const EnvironmentSpec& env, TimePoint now, const engine::Releases& releases) {
   // Two releases within a second: the later one takes the next free second.
   std::string tag;
@@ -29,23 +26,6 @@ std::string tag_now(const EnvironmentSpec& env, TimePoint now, const engine::Rel
     now += std::chrono::seconds(1);
   } while (releases.find(tag) != nullptr);
   return tag;
-}
-
-Json changes_between(source::Source& source, const Spec& spec, const EnvironmentSpec& env,
-                     const Path& prefix, const std::string& from, const std::string& to) {
-  Json changes = Json::array();
-  for (const auto& placed : env.services) {
-    const auto* service = spec.service(placed.service);
-    if (service == nullptr) continue;
-    const auto path = (prefix / service->path).lexically_normal().string();
-    auto commits = source.between(from, to, path == "." ? "" : path, commits_shown);
-    Json subjects = Json::array();
-    if (commits) {
-      for (const auto& commit : *commits) subjects.push_back(commit.subject);
-    }
-    changes.push_back({{"service", placed.service}, {"commits", subjects}});
-  }
-  return changes;
 }
 
 // Checks are the release's own, where it knows the environment.
@@ -90,6 +70,27 @@ Json run_as_root(const pipeline::Spec& release, const pipeline::EnvironmentSpec&
                     placed.service));
   }
   return warnings;
+}
+
+// The release says what migrates, the present file where: both must know the same service.
+Status migration_fits(const Spec& release, const Spec& present, const EnvironmentSpec& env,
+                      const std::string& commit) {
+  const auto* migration = pipeline::migration_of(release, env.name);
+  if (migration == nullptr) return {};
+  const auto what = "belay.yaml of " + commit.substr(0, 7) + " migrates";
+  if (database_of(present, env.name) == nullptr) {
+    return fail(Fault::invalid, fmt::format("{}, but the present file has no database for {}; add "
+                                            "database: {{ uri: ... }}",
+                                            what, env.name));
+  }
+  const auto& services = env.services;
+  if (std::any_of(services.begin(), services.end(),
+                  [&](const auto& placed) { return placed.service == migration->in; }))
+    return {};
+  return fail(Fault::invalid,
+              fmt::format("{} in {}, which is not among the services of {} in the present file; "
+                          "place it there",
+                          what, migration->in, env.name));
 }
 
 }  // namespace
@@ -145,20 +146,20 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   TRY_LET(auto shipped, spec_of(texts.release, "belay.yaml of " + commit.id.substr(0, 7)));
   TRY(no_literal_passwords(desk.project.spec));
   TRY(no_literal_passwords(shipped));
+  TRY(migration_fits(shipped, desk.project.spec, *env, commit.id));
 
   PlanParts parts;
   parts.present = &desk.project.spec;
   parts.release = &shipped;
   parts.env = env;
-  parts.database = env->database
-                       ? &*env->database
-                       : (desk.project.spec.database ? &*desk.project.spec.database : nullptr);
+  parts.database = database_of(desk.project.spec, env->name);
   parts.policy = &choice.policy;
   plan.facts = {
       {"build_from", own_file ? "belay.yaml of " + commit.id.substr(0, 7)
                               : "the present file (the commit has none)"},
       {"automatic_rollback", env->rollback.automatic},
-      {"changes", changes_between(*source, shipped, *env, prefix_of(desk.project.folder),
+      {"budget_ms", env->rollback.budget.count()},
+      {"changes", changes_between(source.get(), shipped, *env, desk.project.folder,
                                   releases.live ? releases.live->commit : "", commit.id)}};
   put_policy(plan, choice);
   if (!request.skip_tests.empty()) plan.facts["skip_tests"] = request.skip_tests;
@@ -171,16 +172,19 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   TRY_LET(auto left_out, source->not_carried(commit.id));
   plan.notes = {{"subject", commit.subject},
                 {"estimates", estimates(desk, plan)},
-                {"uncommitted", dirty},
-                {"not_carried", left_out},
+                {"times_back", times_back(desk, plan.environment)},
+                {"hold", belay::to_text(env->hold)},
                 {"policy", choice.notes}};
-  auto warnings = run_as_root(shipped, *env);
+  put_some(plan.notes, "uncommitted", dirty);
+  put_some(plan.notes, "not_carried", left_out);
+  plan.notes["warnings"] = warnings_of(plan, *env);
+  for (auto& warning : run_as_root(shipped, *env)) plan.notes["warnings"].push_back(warning);
   if (!plan.facts.contains("skip_checks") &&
       engine::asked_of(shipped, checked_in(shipped, *env)).empty())
-    warnings.push_back(engine::nothing_checked);
-  if (!warnings.empty()) plan.notes["warnings"] = warnings;
+    plan.notes["warnings"].push_back(engine::nothing_checked);
   if (releases.live) plan.notes["live_since"] = to_text(releases.live_since);
   if (releases.live) plan.notes["live_commit"] = releases.live->commit;
+  TRY(fits_the_journal(plan));
   return plan;
 }
 

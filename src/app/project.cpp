@@ -29,12 +29,6 @@ Result<Project> load_project(const std::optional<Path>& named, const Path& here,
   return project;
 }
 
-const pipeline::Database* database_of(const pipeline::Spec& spec, const std::string& environment) {
-  const auto* env = spec.environment(environment);
-  if (env != nullptr && env->database) return &*env->database;
-  return spec.database ? &*spec.database : nullptr;
-}
-
 const pipeline::Vault& vault_of(const pipeline::Spec& spec, const std::string& environment) {
   const auto* env = spec.environment(environment);
   return env != nullptr && env->vault ? *env->vault : spec.vault;

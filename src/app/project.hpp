@@ -21,8 +21,7 @@ Result<Project> load_project(const std::optional<Path>& named, const Path& here,
 // A text of belay.yaml as it was stored in a plan or read from a commit.
 Result<pipeline::Spec> spec_of(const std::string& text, const std::string& name);
 
-// An environment's own, else the project's. The database is null when there is none.
-const pipeline::Database* database_of(const pipeline::Spec& spec, const std::string& environment);
+// An environment's own, else the project's.
 const pipeline::Vault& vault_of(const pipeline::Spec& spec, const std::string& environment);
 // The folder of a vault; names in belay.yaml are from the project's folder.
 Path store_of(const pipeline::Vault& vault, const Places& places, const Path& project_folder);

@@ -202,8 +202,12 @@ void wire_environments(Works& works, const Environment& plain,
     return env.of(service, release, nullptr);
   };
   works.site.migration_environment = [env](const std::string& release) -> Result<Environment> {
-    const auto& migration = *env.site->releases.at(release).database->migrate;
-    return env.of(migration.in, release, migration.uri ? &*migration.uri : nullptr);
+    const auto* migration = env.site->migration(release);
+    if (migration == nullptr) return fail(Fault::missing, "there is nothing that migrates");
+    // What migrates is the release's; whose database it is, and as which user, the present file's.
+    const auto* present = migration_of(env.site->present, env.site->environment);
+    return env.of(migration->in, release,
+                  present != nullptr && present->uri ? &*present->uri : nullptr);
   };
 }
 
@@ -245,17 +249,46 @@ std::string database_in(std::string_view uri) {
   return std::string(name.substr(0, name.find('?')));
 }
 
+namespace {
+
+// In the order in which they are stored.
+constexpr std::pair<const char*, std::string ConfigTexts::*> config_texts[] = {
+    {"present", &ConfigTexts::present},
+    {"policy", &ConfigTexts::policy},
+    {"release", &ConfigTexts::release},
+    {"live", &ConfigTexts::live}};
+
+}  // namespace
+
+// Texts are usually equal: each is stored once, and named where it is meant again.
 Json to_json(const ConfigTexts& texts) {
-  return {{"present", texts.present}, {"policy", texts.policy}, {"release", texts.release},
-          {"live", texts.live},       {"folder", texts.folder}, {"commits", texts.commits}};
+  Json json{{"folder", texts.folder}, {"commits", texts.commits}};
+  for (const auto& [name, text] : config_texts) {
+    json[name] = texts.*text;
+    for (const auto& [earlier, same] : config_texts) {
+      if (earlier == name) break;
+      if ((texts.*text).empty() || texts.*same != texts.*text) continue;
+      json[name] = {{"same_as", earlier}};
+      break;
+    }
+  }
+  return json;
 }
 
 Result<ConfigTexts> config_of(const pipeline::Plan& plan) {
-  const auto text = [&](const char* name) { return plan.config.value(name, std::string()); };
-  ConfigTexts texts{
-      text("present"), text("policy"),
-      text("release"), text("live"),
-      text("folder"),  plan.config.value("commits", std::map<std::string, std::string>{})};
+  ConfigTexts texts{{},
+                    {},
+                    {},
+                    {},
+                    plan.config.value("folder", std::string()),
+                    plan.config.value("commits", std::map<std::string, std::string>{})};
+  for (const auto& [name, text] : config_texts) {
+    const auto stored = plan.config.value(name, Json(""));
+    const auto& meant = stored.is_object()
+                            ? plan.config.value(stored.value("same_as", std::string()), Json(""))
+                            : stored;
+    if (meant.is_string()) texts.*text = meant.get<std::string>();
+  }
   if (texts.present.empty()) return fail(Fault::corrupt, "the stored plan has no configuration");
   return texts;
 }

@@ -46,13 +46,12 @@ std::string as_typed(const Args& args) {
 
 int show_plan(Session& session, const Args& args) {
   if (auto given = reasons_given(args); !given) return tell(given.error(), exit_usage);
-  auto opened = open(session, args);
+  auto opened = open(session, args, app::Opening::to_look);
   if (!opened) return tell(opened.error());
   auto plan = app::plan_deploy(*opened->desk, request_of(session, *opened, args));
   if (!plan) return tell(plan.error());
   if (session.json)
-    fmt::print("{}\n", canonical(Json{{"digest", pipeline::digest(*plan)},
-                                      {"plan", pipeline::to_json(*plan)}}));
+    fmt::print("{}\n", plan_json(*plan));
   else
     fmt::print("{}", plan_for_people(*plan, "belay deploy" + as_typed(args)));
   return exit_changes;

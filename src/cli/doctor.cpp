@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "cli/session.hpp"
 
 namespace belay::cli {
@@ -24,8 +25,8 @@ void print(const Session& session, const app::Finding& one) {
     fmt::print("{}\n", canonical(app::to_json(one)));
     return;
   }
-  fmt::print(" {}  {:<32} {}\n", mark(one.grade), one.about, one.found);
-  if (!one.remedy.empty()) fmt::print("    {:<32} -> {}\n", "", one.remedy);
+  fmt::print(" {}  {:<32} {}\n", mark(one.grade), printable(one.about), printable(one.found, true));
+  if (!one.remedy.empty()) fmt::print("    {:<32} -> {}\n", "", printable(one.remedy, true));
 }
 
 int print_all(const Session& session, const std::vector<app::Finding>& findings) {

@@ -18,6 +18,21 @@ std::optional<TimePoint> ended(const Loaded& loaded, const std::string& step) {
   return record == nullptr ? std::nullopt : std::optional(record->ended);
 }
 
+// Of a way back that took so long, against rollback.budget.
+std::string budget_text(const Loaded& loaded, Millis took) {
+  const Millis budget(loaded.plan.facts.value("budget_ms", std::int64_t{0}));
+  if (budget == Millis(0)) return {};
+  return took <= budget ? ", within the budget of " + belay::to_text(budget)
+                        : ", OVER THE BUDGET of " + belay::to_text(budget);
+}
+
+// Without what was waited for: people and other runs.
+std::optional<Millis> way_back_took(const Loaded& loaded) {
+  const auto& history = loaded.history;
+  if (!history.finished_at) return std::nullopt;
+  return *history.finished_at - ended(loaded, "lock").value_or(history.created_at);
+}
+
 // Times people ask for first: how long until it was noticed, how long until it was well again.
 std::string times_back(const Loaded& loaded) {
   const auto& history = loaded.history;
@@ -30,7 +45,8 @@ std::string times_back(const Loaded& loaded) {
   for (const char* step : {"back:switch", "back:rewind", "back:lift", "back:check"}) {
     if (const auto at = ended(loaded, step)) back = std::max(back, *at);
   }
-  return out + fmt::format("back after {}", for_people(back - *history.way_back_at));
+  const auto took = back - *history.way_back_at;
+  return out + fmt::format("back after {}{}", for_people(took), budget_text(loaded, took));
 }
 
 // Of the rewind that stands: a rollback that failed has taken its own back.
@@ -89,6 +105,9 @@ std::string shipped_text(const Loaded& loaded, const std::string& run) {
   std::string out = fmt::format(
       "\n{}. Customers are on {}{} ({}).\n", code ? "Rolled back" : "Done",
       plan.release.empty() ? "the same release" : plan.release, data_as_of(loaded), took);
+  if (const auto back = way_back_took(loaded))
+    out += fmt::format("  back {} after the lock was had{}\n", for_people(*back),
+                       budget_text(loaded, *back));
   out += salvage_lines(loaded, run);
   if (code)
     out += fmt::format("  to go forward again:       belay rollback {}{}\n", plan.live,
@@ -155,9 +174,7 @@ std::string stopped_text(const Loaded& loaded, const std::string& run) {
              run, run);
 }
 
-}  // namespace
-
-std::string ending_for_people(const std::string& run, const Loaded& loaded) {
+std::string ending_of(const std::string& run, const Loaded& loaded) {
   const auto& history = loaded.history;
   const auto& plan = loaded.plan;
   if (history.stopped) return stopped_text(loaded, run);
@@ -177,6 +194,12 @@ std::string ending_for_people(const std::string& run, const Loaded& loaded) {
   if (history.ending == "cancelled")
     return fmt::format("\nCancelled; nothing was changed.\n  {}\n", because);
   return fmt::format("\nRun {} goes on: belay resume {}\n", run, run);
+}
+
+}  // namespace
+
+std::string ending_for_people(const std::string& run, const Loaded& loaded) {
+  return printable(ending_of(run, loaded), true);
 }
 
 }  // namespace belay::cli

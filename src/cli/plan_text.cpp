@@ -12,29 +12,64 @@ using pipeline::Step;
 
 namespace {
 
+// A text of somebody else's, on one line.
+std::string shown(const Json& text) {
+  return text.is_string() ? printable(text.get<std::string>()) : std::string();
+}
+
+// "\"Faster search\" and 3 more", "... and 50 or more"
+std::string commits_text(const Json& change, const char* name) {
+  const auto commits = change.value(name, Json::array());
+  if (commits.empty()) return {};
+  const bool more = change.value(std::string(name) + "_more", false);
+  std::string out = "\"" + shown(commits[0]) + "\"";
+  if (more) return out + fmt::format(" and {} or more", commits.size());
+  return out + (commits.size() > 1 ? fmt::format(" and {} more", commits.size() - 1) : "");
+}
+
+std::string change_text(const Json& change) {
+  if (change.contains("error")) return "not known: " + shown(change["error"]);
+  const auto in = commits_text(change, "commits"), out = commits_text(change, "out");
+  if (in.empty() && out.empty()) return "no commits touch it";
+  if (out.empty()) return in;
+  return in + (in.empty() ? "goes out: " : "; goes out: ") + out;
+}
+
 std::string change_lines(const Plan& plan) {
   std::string out;
   const char* head = "  changes  ";
   for (const auto& one : plan.facts.value("changes", Json::array())) {
-    const auto& commits = one["commits"];
-    std::string what =
-        commits.empty()
-            ? "no commits touch it"
-            : fmt::format(
-                  "\"{}\"{}", commits[0].get<std::string>(),
-                  commits.size() > 1 ? fmt::format(" and {} more", commits.size() - 1) : "");
-    out += fmt::format("{} {:<9} {}\n", head, one["service"].get<std::string>(), what);
+    out += fmt::format("{} {:<9} {}\n", head, shown(one["service"]), change_text(one));
     head = "           ";
   }
   if (const auto* migrate = plan.first_of("migrate"))
-    out += fmt::format("            data      {}\n", migrate->title);
+    out += fmt::format("            data      {}\n", printable(migrate->title));
   return out;
+}
+
+// Where what counts was read.
+std::string source_lines(const Plan& plan) {
+  std::string out;
+  out += fmt::format("  rules     from {}\n", plan.facts.value("policy_from", "?"));
+  if (plan.facts.contains("build_from")) {
+    out += fmt::format("  build     from {}: build, run, test, env, checks\n",
+                       plan.facts["build_from"].get<std::string>());
+  }
+  return out + "  places    from the present file: database, vault, targets\n";
 }
 
 std::string about_time(const Plan& plan, const std::string& step) {
   const auto estimates = plan.notes.value("estimates", Json::object());
   if (!estimates.contains(step)) return {};
   return "about " + for_people(Millis(estimates[step].get<std::int64_t>()));
+}
+
+// "undo: stop it", "cannot be undone: the tag stays", "nothing to undo"
+std::string undo_text(const Step& step) {
+  if (!step.cannot_undo.empty())
+    return (step.changes ? "CANNOT BE UNDONE: " : "cannot be undone: ") + step.cannot_undo;
+  if (step.undo.empty() || step.undo.starts_with("nothing to undo")) return step.undo;
+  return "undo: " + step.undo;
 }
 
 std::string step_lines(const Plan& plan) {
@@ -44,11 +79,12 @@ std::string step_lines(const Plan& plan) {
     std::string name = step.id;
     std::replace(name.begin(), name.end(), '_', ' ');
     std::replace(name.begin(), name.end(), ':', ' ');
+    // The tag's name is a label: another one makes no other plan.
+    const auto title = step.kind == "tag" ? step.title + " " + plan.release : step.title;
     std::string right = about_time(plan, step.id);
-    if (!step.undo.empty()) right += (right.empty() ? "undo: " : " · undo: ") + step.undo;
-    if (!step.cannot_undo.empty())
-      right += (right.empty() ? "" : " · ") + ("CANNOT BE UNDONE: " + step.cannot_undo);
-    out += fmt::format("  {:>2}  {:<18} {}{}\n", i + 1, name, step.title,
+    const auto undo = undo_text(step);
+    if (!undo.empty()) right += (right.empty() ? "" : " · ") + undo;
+    out += fmt::format("  {:>2}  {:<18} {}{}\n", i + 1, name, printable(title),
                        right.empty() ? "" : "   [" + right + "]");
   }
   return out;
@@ -59,23 +95,51 @@ bool has_back(const Plan& plan, const char* kind) {
                      [kind](const Step& step) { return step.kind == kind; });
 }
 
+// What the steps of these kinds took in earlier ways back; those of one kind follow each other.
+std::string measured(const Plan& plan, const std::vector<std::string>& kinds) {
+  const auto times = plan.notes.value("times_back", Json::object());
+  Millis all{0};
+  bool known = false;
+  for (const auto& step : plan.back) {
+    if (std::find(kinds.begin(), kinds.end(), step.kind) == kinds.end()) continue;
+    const auto at = times.find(step.id.substr(step.id.find(':') + 1));
+    if (at == times.end()) continue;
+    all += Millis(at->get<std::int64_t>());
+    known = known || step.kind == kinds.back();
+  }
+  return known ? "about " + for_people(all) + " by earlier runs" : "not measured yet";
+}
+
+// The fence, as the customers know it.
+std::string held_text(const Plan& plan) {
+  return fmt::format("customers' requests wait meanwhile, each at most {}, then 503",
+                     plan.notes.value("hold", std::string("the environment's hold")));
+}
+
 std::string way_back_of_deploy(const Plan& plan) {
   std::string out = plan.live.empty() ? "the new versions are taken down; nothing was live before."
-                                      : "code back to " + plan.live + " in about 1 s.";
-  if (!has_back(plan, "rewind")) return out;
-  out += has_back(plan, "ask")
-             ? " Whether the data goes back\n  is asked then, with a preview"
-             : " Data back to the restore point,\n  with customers' requests held "
-               "meanwhile";
-  return out + "; writes made after it are kept in a salvage, not lost.";
+                                      : fmt::format("code back to {} ({}).", plan.live,
+                                                    measured(plan, {"start", "switch"}));
+  const auto* migrate = plan.first_of("migrate");
+  if (!has_back(plan, "rewind")) {
+    if (migrate == nullptr) return out;
+    return out + "\n  The data STAYS MIGRATED: " + migrate->cannot_undo + ".";
+  }
+  out += has_back(plan, "ask") ? "\n  Whether the data goes back is asked then, with a preview"
+                               : "\n  Data back to the restore point";
+  out += fmt::format(" ({})", measured(plan, {"rewind"}));
+  if (has_back(plan, "hold")) out += ";\n  " + held_text(plan);
+  return out + ".\n  Writes made after the restore point are kept in a salvage, not lost.";
 }
 
 // Of a rollback or a rewind: everything as it is now.
 std::string way_back_of_rollback(const Plan& plan) {
   std::string out;
-  if (has_back(plan, "switch")) out = "code as it is now, " + plan.live + ", in about 1 s";
+  if (has_back(plan, "switch"))
+    out = fmt::format("code as it is now, {} ({})", plan.live, measured(plan, {"switch"}));
   if (has_back(plan, "rewind"))
-    out += (out.empty() ? "" : "; ") + std::string("data as it is now, from the salvage");
+    out += (out.empty() ? "" : "; ") +
+           fmt::format("data as it is now, from the salvage ({})", measured(plan, {"rewind"}));
   return (out.empty() ? "nothing was changed" : out) + ".";
 }
 
@@ -92,28 +156,70 @@ std::string data_for_people(const std::string& data) {
   return "stays as it is";
 }
 
+std::string counts(const Json& one) {
+  return fmt::format("{} reverted, {} taken back, {} brought back",
+                     with_commas(one.value("reverted", std::uint64_t{0})),
+                     with_commas(one.value("removed", std::uint64_t{0})),
+                     with_commas(one.value("brought_back", std::uint64_t{0})));
+}
+
+std::string preview_lines(const Plan& plan) {
+  const auto preview = plan.notes.find("preview");
+  if (preview == plan.notes.end()) return {};
+  const auto goal = printable(preview->value("goal", std::string()));
+  const auto& collections = preview->at("collections");
+  if (collections.empty())
+    return fmt::format("  The data is as it was in {}: nothing is lost.\n", goal);
+  std::string out = fmt::format("  {} of {}, as things stand; what differs is kept in a salvage:\n",
+                                goal.starts_with("salvage-") ? "Back comes what was kept in " + goal
+                                                             : "The data goes back to " + goal,
+                                preview->value("instant", std::string()));
+  for (const auto& one : collections) {
+    out += fmt::format("    {:<28} {}\n", shown(one["collection"]), counts(one));
+    for (const char* list : {"remarks", "samples"}) {
+      for (const auto& text : one.value(list, Json::array())) out += "      " + shown(text) + "\n";
+    }
+  }
+  if (const auto more = preview->value("more", 0); more > 0)
+    out += fmt::format("    and {} more collections\n", more);
+  if (collections.size() < 2) return out;
+  return out + "    in all: " + counts(*preview) + "\n";
+}
+
+// At most some of them stand in the plan.
+std::string listed(const Plan& plan, const char* name, const char* before, const char* behind) {
+  std::string out;
+  for (const auto& text : plan.notes.value(name, Json::array()))
+    out += fmt::format("  {}{}{}\n", before, shown(text), behind);
+  if (const auto more = plan.notes.value(std::string(name) + "_more", std::size_t{0}); more > 0)
+    out += fmt::format("  {}{} more\n", before, with_commas(more));
+  return out;
+}
+
+std::string expected_lines(const Plan& plan) {
+  if (plan.pipeline == "deploy" || plan.first_of("hold") == nullptr) return {};
+  return "  While the data goes back " + held_text(plan) + ".\n";
+}
+
 std::string warnings(const Plan& plan) {
   std::string out;
   for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
     if (plan.facts.contains(reason)) {
-      out += fmt::format("  !! --{}: {}\n", std::string(reason),
-                         plan.facts[reason].get<std::string>());
+      out += fmt::format("  !! --{}: {}\n", std::string(reason), shown(plan.facts[reason]));
     }
   }
-  for (const auto& text : plan.notes.value("warnings", Json::array()))
-    out += fmt::format("  !! {}\n", text.get<std::string>());
-  for (const auto& path : plan.notes.value("uncommitted", Json::array())) {
-    out += fmt::format("  not shipped: {} is not committed\n", path.get<std::string>());
-  }
-  for (const auto& text : plan.notes.value("not_carried", Json::array())) {
-    out += fmt::format("  not carried: {}\n", text.get<std::string>());
-  }
-  for (const auto& text : plan.notes.value("policy", Json::array()))
-    out += "  policy: " + text.get<std::string>() + "\n";
+  out += listed(plan, "warnings", "!! ", "");
+  out += listed(plan, "uncommitted", "not shipped: ", " is not committed");
+  out += listed(plan, "not_carried", "not carried: ", "");
+  out += listed(plan, "policy", "policy: ", "");
   return out;
 }
 
 }  // namespace
+
+std::string plan_json(const Plan& plan) {
+  return canonical(Json{{"digest", pipeline::digest(plan)}, {"plan", pipeline::to_json(plan)}});
+}
 
 std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   std::string out;
@@ -123,20 +229,23 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
                            ? plan.notes["live_commit"].get<std::string>().substr(0, 7) + ".."
                            : "",
                        plan.commit.substr(0, 7));
-    out += change_lines(plan);
   } else {
     out += fmt::format("Plan: {} in {} of {}{}\n", plan.pipeline, plan.environment, plan.project,
                        plan.facts.value("code", false) ? " to " + plan.release : "");
     out += fmt::format("  data      {}\n", data_for_people(plan.facts.value("data", "none")));
   }
+  out += change_lines(plan);
   out += fmt::format("  live      {}\n", plan.live.empty() ? "nothing yet" : plan.live);
-  out += fmt::format("  rules     from {}\n\n", plan.facts.value("policy_from", "?"));
+  out += source_lines(plan) + "\n";
   out += step_lines(plan);
   out += way_back_lines(plan);
+  out += preview_lines(plan);
+  out += expected_lines(plan);
   out += warnings(plan);
   out += fmt::format("  digest {}\n", pipeline::digest(plan).substr(0, 16));
   if (!next_command.empty()) out += "  Nothing has been changed. To go on: " + next_command + "\n";
-  return out;
+  // What is somebody else's and was forgotten above still moves no cursor.
+  return printable(out, true);
 }
 
 }  // namespace belay::cli

@@ -3,51 +3,13 @@
 #include <fmt/format.h>
 
 #include "app/planner.hpp"
-#include "base/text.hpp"
 #include "cli/voting.hpp"
 #include "engine/votes.hpp"
 #include "pipeline/gate.hpp"
-#include "vault/rewind.hpp"
 
 namespace belay::cli {
 
 namespace {
-
-std::string difference_lines(const vault::Preview& preview) {
-  std::string out;
-  std::uint64_t reverted = 0, removed = 0, brought_back = 0;
-  for (const auto& one : preview.differences) {
-    out += fmt::format("    {:<28} {} reverted, {} taken back, {} brought back{}{}\n",
-                       one.ns.text(), with_commas(one.reverted), with_commas(one.removed),
-                       with_commas(one.brought_back),
-                       one.collection_removed ? ", the collection is removed" : "",
-                       one.collection_created ? ", the collection comes back" : "");
-    for (const auto& text : one.catalogue) out += "      " + text + "\n";
-    for (const auto& text : one.samples) out += "      " + text + "\n";
-    reverted += one.reverted;
-    removed += one.removed;
-    brought_back += one.brought_back;
-  }
-  if (preview.differences.size() < 2) return out;
-  return out + fmt::format("    in all: {} reverted, {} taken back, {} brought back\n",
-                           with_commas(reverted), with_commas(removed), with_commas(brought_back));
-}
-
-// What going back would cost, before anybody agrees to it. Only for restore points: an undo puts
-// back what its own salvage holds.
-Result<std::string> lost_writes(app::Desk& desk, const pipeline::Plan& plan) {
-  const auto data = plan.facts.value("data", std::string("none"));
-  if (!data.starts_with("point:")) return std::string();
-  TRY_LET(auto works, app::wire_present(desk, plan.environment, {true, false}));
-  TRY_LET(auto point, works->site.vault->load(data.substr(6)));
-  TRY_LET(auto preview,
-          vault::preview_rewind(*works->site.database, *works->site.vault, point, {}, {}));
-  if (preview.differences.empty())
-    return fmt::format("  The data is as it was in {}: nothing is lost.\n", point.name);
-  return fmt::format(
-      "  The data goes back to {} of {}; all of this is kept in a salvage first:\n{}", point.name,
-      to_text(point.finished), difference_lines(preview));
-}
 
 // Whoever goes without approval proves that he is who may.
 Status sign_at_once(app::Desk& desk, const std::string& run, const std::string& key) {
@@ -61,9 +23,10 @@ Status sign_at_once(app::Desk& desk, const std::string& run, const std::string& 
 }
 
 int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args& args) {
-  auto lost = lost_writes(desk, plan);
-  if (!lost) return tell(std::move(lost).error().in("the preview of what would be lost"));
-  if (!session.json) fmt::print("{}{}", plan_for_people(plan, ""), *lost);
+  if (!session.json)
+    fmt::print("{}", plan_for_people(plan, ""));
+  else if (args.has("--dry-run"))
+    fmt::print("{}\n", plan_json(plan));
   if (args.has("--dry-run")) return exit_changes;
   auto agreed = agree(session, fmt::format("Go back in {}?", plan.environment));
   if (!agreed) return tell(agreed.error(), exit_usage);

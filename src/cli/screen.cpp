@@ -163,9 +163,10 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
   if (ok) {
     std::string what = event.body.value("result", Json::object()).value("summary", std::string());
     if (what.empty() && planned != nullptr) what = planned->title;
+    what = printable(what);
     line(row(paint(green, "✓"), label(plan, step), what, time, session_.terminal.width), event.at);
   } else {
-    const auto error = event.body.value("error", std::string("failed"));
+    const auto error = printable(event.body.value("error", std::string("failed")), true);
     line(row(paint(red, "✗"), label(plan, step), first_line(error), time, session_.terminal.width) +
              rest_indented(error),
          event.at);
@@ -173,7 +174,9 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
 }
 
 void Screen::show(const std::string& run, const Plan& plan, const Event& event) {
-  const auto text = [&](const char* member) { return event.body.value(member, std::string()); };
+  const auto text = [&](const char* member) {
+    return printable(event.body.value(member, std::string()));
+  };
   if (event.kind == "run.created") {
     line(fmt::format("Run {} · {} {} {} {}", run, plan.pipeline,
                      plan.pipeline == "deploy" ? plan.commit.substr(0, 7) : plan.release,
@@ -184,7 +187,7 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
   } else if (event.kind == "approval.requested") {
     const auto* gate = plan.step(text("step"));
     line(row(paint(yellow, "…"), label(plan, text("step")),
-             "waiting for " + (gate == nullptr ? "" : gate->title), "", 0),
+             "waiting for " + (gate == nullptr ? "" : printable(gate->title)), "", 0),
          event.at);
     line(
         fmt::format(
@@ -199,8 +202,8 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
     line(row(" ",
              label(plan,
                    plan.first_of("approve") != nullptr ? plan.first_of("approve")->id : "approve"),
-             fmt::format("{} {} {} ({})", vote->person,
-                         yes ? "approved" : "refused: " + vote->reason,
+             fmt::format("{} {} {} ({})", printable(vote->person),
+                         yes ? "approved" : "refused: " + printable(vote->reason),
                          to_text(event.at).substr(11, 8), pipeline::key_for_people(vote->key)),
              "", 0),
          event.at);

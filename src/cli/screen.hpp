@@ -57,6 +57,7 @@ class Screen final : public engine::Reporter {
 
 // "belay.yaml ... plan" as text for people, and the endings.
 std::string plan_for_people(const pipeline::Plan& plan, const std::string& next_command);
+std::string plan_json(const pipeline::Plan& plan);  // {"digest", "plan"}
 std::string ending_for_people(const std::string& run, const engine::Loaded& loaded);
 
 }  // namespace belay::cli

@@ -39,7 +39,7 @@ Exit exit_for(const Error& error) {
 }
 
 int tell(const Error& error, Exit code) {
-  std::fputs((std::string(trim(error.message())) + "\n").c_str(), stderr);
+  std::fputs((printable(trim(error.message()), true) + "\n").c_str(), stderr);
   return code == exit_failed ? exit_for(error) : code;
 }
 
@@ -61,14 +61,15 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run) {
 
 }  // namespace
 
-Result<std::unique_ptr<app::Desk>> open_state(Session& session, const Args& args) {
+Result<std::unique_ptr<app::Desk>> open_state(Session& session, const Args& args,
+                                              app::Opening opening) {
   TRY_LET(auto project, app::load_project(session.file, session.here, session.env));
-  TRY_LET(auto desk, app::open_desk(std::move(project)));
+  TRY_LET(auto desk, app::open_desk(std::move(project), opening));
   name_unfinished(*desk, args.word(0));
   return desk;
 }
 
-Result<Opened> open(Session& session, const Args& args) {
+Result<Opened> open(Session& session, const Args& args, app::Opening opening) {
   TRY_LET(auto project, app::load_project(session.file, session.here, session.env));
   Opened opened;
   opened.environment = args.get("--env", first_environment(project.spec));
@@ -81,7 +82,7 @@ Result<Opened> open(Session& session, const Args& args) {
     return fail(Fault::invalid, "which environment? --env one of: " + join(names, ", "));
   }
   TRY(app::environment_of(project.spec, opened.environment));
-  TRY_LET(opened.desk, app::open_desk(std::move(project)));
+  TRY_LET(opened.desk, app::open_desk(std::move(project), opening));
   name_unfinished(*opened.desk, args.word(0));
   return opened;
 }

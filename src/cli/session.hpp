@@ -19,10 +19,12 @@ struct Opened {
   std::unique_ptr<app::Desk> desk;
   std::string environment;
 };
-Result<Opened> open(Session& session, const Args& args);
+Result<Opened> open(Session& session, const Args& args,
+                    app::Opening opening = app::Opening::to_act);
 // Without an environment. Both name, on standard error, the unfinished runs that nobody drives, so
 // that none is forgotten.
-Result<std::unique_ptr<app::Desk>> open_state(Session& session, const Args& args);
+Result<std::unique_ptr<app::Desk>> open_state(Session& session, const Args& args,
+                                              app::Opening opening = app::Opening::to_act);
 
 // True when the person agrees. Without a terminal: --yes, else denied with the way to say it.
 Result<bool> agree(const Session& session, const std::string& question,

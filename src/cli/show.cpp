@@ -21,7 +21,7 @@ int request(const engine::Loaded& loaded, const std::string& run, bool reject) {
 }
 
 int show(Session& session, const Args& args) {
-  auto opened = open(session, args);
+  auto opened = open(session, args, app::Opening::to_look);
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
   const auto run = args.word(0);
@@ -53,7 +53,7 @@ std::string news(const Path& path, std::size_t& offset) {
 }
 
 int logs(Session& session, const Args& args) {
-  auto opened = open(session, args);
+  auto opened = open(session, args, app::Opening::to_look);
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
   const auto run = args.word(0);

@@ -29,7 +29,8 @@ void print_environment(app::Desk& desk, const std::string& name, const engine::R
   }
   const auto age = desk.world().clock.now() - releases.live_since;
   fmt::print("{:<12} {}  {}  for {}  \"{}\"\n", name, releases.live->tag,
-             releases.live->commit.substr(0, 7), for_people(age), releases.live->subject);
+             releases.live->commit.substr(0, 7), for_people(age),
+             printable(releases.live->subject));
 }
 
 // What holds an unfinished run up, from its journal: people, a time, a lock, nobody.
@@ -80,7 +81,7 @@ void print_run(const Json& run) {
 }
 
 int status(Session& session, const Args& args) {
-  auto desk = open_state(session, args);
+  auto desk = open_state(session, args, app::Opening::to_look);
   if (!desk) return tell(desk.error());
   const auto& journal = (*desk)->journal;
   const bool agent = agent_is_running(**desk);
@@ -119,7 +120,7 @@ int status(Session& session, const Args& args) {
 }
 
 int history(Session& session, const Args& args) {
-  auto desk = open_state(session, args);
+  auto desk = open_state(session, args, app::Opening::to_look);
   if (!desk) return tell(desk.error());
   auto rows = (*desk)->journal->runs(args.get("--env"), 50);
   if (!rows) return tell(rows.error());
@@ -138,7 +139,7 @@ int history(Session& session, const Args& args) {
     }
     fmt::print("{:>5}  {}  {:<9} {:<11} {:<12} {:<22} {}\n", row.run,
                to_text(row.created).substr(0, 19), row.pipeline, row.environment, row.state,
-               facts.value("release", ""), facts.value("subject", ""));
+               printable(facts.value("release", "")), printable(facts.value("subject", "")));
   }
   return exit_done;
 }

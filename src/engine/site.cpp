@@ -32,6 +32,11 @@ const pipeline::Service& Site::service(const std::string& release, const std::st
   return *found;
 }
 
+const pipeline::Migration* Site::migration(const std::string& release) const {
+  const auto found = releases.find(release);
+  return found == releases.end() ? nullptr : pipeline::migration_of(found->second, environment);
+}
+
 const pipeline::Placement* Site::placement(const std::string& service) const {
   for (const auto& placed : env().services) {
     if (placed.service == service) return &placed;

@@ -60,6 +60,8 @@ struct Site {
   // The services of a release that this environment places, in the order of `needs`.
   std::vector<std::string> services(const std::string& release) const;
   const pipeline::Service& service(const std::string& release, const std::string& name) const;
+  // Of the release, in this environment; null when it has none.
+  const pipeline::Migration* migration(const std::string& release) const;
   const pipeline::Placement* placement(const std::string& service) const;
   target::Target& target(const std::string& service) const { return *targets.at(service); }
   bool proxied(const std::string& service) const;

@@ -11,7 +11,6 @@ namespace belay::journal {
 
 namespace {
 
-constexpr std::size_t body_limit = std::size_t{1} << 20;
 constexpr std::size_t name_limit = 1000;
 
 Result<Json> object(const std::string& body) {

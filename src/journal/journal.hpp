@@ -18,6 +18,8 @@
 
 namespace belay::journal {
 
+constexpr std::size_t body_limit = std::size_t{1} << 20;  // bytes of an event's body
+
 struct Event {
   std::int64_t id = 0;   // position in the journal, from 1, without gaps; set by append
   std::string run;       // "7"

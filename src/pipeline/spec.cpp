@@ -42,9 +42,14 @@ void read_top(const Field& root, Spec& spec) {
   read_secrets(keys["secrets"], spec.secrets);
   read_ports(keys["ports"], spec.ports);
   read_people(keys["people"], spec.people);
-  read_services(keys["services"], spec.services);
+  const auto services = keys["services"];
+  read_services(services, spec.services);
   read_test(keys["test"], spec);
   read_database(keys["database"], spec.database);
+  const bool none = services.is(YamlValue::Kind::nothing) ||
+                    (services.is(YamlValue::Kind::map) && services.value->keys.empty());
+  if (none && !keys.has("database"))
+    services.complain("nothing to look after: add services, or a database");
   read_vault(keys["vault"], spec.vault);
   Keys environments(keys["environments"]);
   for (const auto& field : environments.named("an environment")) {
@@ -90,6 +95,17 @@ const Reviewer* Spec::person(std::string_view name) const {
   return by_name(people, name);
 }
 
+const Database* database_of(const Spec& spec, std::string_view environment) {
+  const auto* env = spec.environment(environment);
+  if (env != nullptr && env->database) return &*env->database;
+  return spec.database ? &*spec.database : nullptr;
+}
+
+const Migration* migration_of(const Spec& spec, std::string_view environment) {
+  const auto* database = database_of(spec, environment);
+  return database != nullptr && database->migrate ? &*database->migrate : nullptr;
+}
+
 std::string to_text(const std::string& file, const Complaint& complaint) {
   const auto what = complaint.key.empty() ? complaint.text : complaint.key + ": " + complaint.text;
   return fmt::format("{}:{}:{}  {}", file, complaint.line, complaint.column, what);
@@ -124,6 +140,7 @@ ParsedSpec parse_spec(std::string_view text) {
       complaints.add({}, "", "the file is empty; `belay init` writes one");
     } else {
       read_top({&tree.root, "", tree.root.at, &complaints}, spec);
+      settle(spec, complaints);
       if (tree.root.kind == YamlValue::Kind::map) look_for_misfits(spec, complaints);
     }
   }

@@ -84,7 +84,7 @@ struct Service {
 
 struct Migration {
   std::string run;
-  std::string in;               // the service whose release folder it runs in
+  std::string in;  // the service whose release folder it runs in; the only one, when not written
   std::optional<Template> uri;  // its own database user
   Millis limit = std::chrono::hours(1);
 };
@@ -198,6 +198,12 @@ struct Spec {
   const EnvironmentSpec* environment(std::string_view name) const;
   const Reviewer* person(std::string_view name) const;
 };
+
+// An environment's own database, else the project's; null when there is none. An environment's own
+// has the project's `migrate` and `env` where it says nothing of them.
+const Database* database_of(const Spec& spec, std::string_view environment);
+// What migrates there: run, in and limit of the release, whose spec this is. Null: nothing does.
+const Migration* migration_of(const Spec& spec, std::string_view environment);
 
 struct ParsedSpec {
   std::optional<Spec> spec;           // only without complaints

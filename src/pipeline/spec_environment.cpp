@@ -161,8 +161,11 @@ void read_rollback(const Field& field, RollbackRule& rollback) {
   }
   keys["keep_warm"].duration(rollback.keep_warm);
   keys["budget"].duration(rollback.budget, std::chrono::seconds(1));
-  if (const auto approvals = keys["approvals"])
+  if (const auto approvals = keys["approvals"]) {
     read_approvals(approvals, rollback.approvals.emplace());
+    if (rollback.approvals->wait > Millis(0))
+      approvals.complaints->at_key(approvals.key + ".wait", "a rollback never waits; leave it out");
+  }
   keys["branches"].texts(rollback.branches);
   keys["emergency"].texts(rollback.emergency);
   keys.also_called("automatic", "auto");

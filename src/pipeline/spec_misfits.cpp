@@ -132,8 +132,9 @@ void look_at_database(const Look& look, const std::string& key,
   if (!database || !database->migrate) return;
   const auto& in = database->migrate->in;
   const auto at = key + ".migrate";
+  // The project's own, which was looked at there.
+  if (!look.complaints.stands(at)) return;
   if (!in.empty()) return names_exist(look, at + ".in", {in}, "service", look.services);
-  if (look.spec.services.size() == 1) return;
   look.say(at, "says not in which service's folder it runs; add in: " +
                    (look.services.empty() ? "SERVICE" : look.services.front()));
 }
@@ -281,6 +282,26 @@ void look_at_checks(const Look& look, const std::string& key, const EnvironmentS
   }
 }
 
+// A migration runs in the release's folder of a service: it must have one in every environment.
+void look_at_migration(const Look& look, const std::string& key,
+                       const EnvironmentSpec& environment) {
+  const auto* migration = migration_of(look.spec, environment.name);
+  if (migration == nullptr || environment.services.empty()) return;
+  if (look.spec.service(migration->in) == nullptr) return;  // was complained of
+  const bool placed =
+      std::any_of(environment.services.begin(), environment.services.end(),
+                  [&](const auto& place) { return place.service == migration->in; });
+  if (placed) return;
+  const auto own = key + ".database.migrate";
+  const bool is_own = look.complaints.stands(own);
+  look.say((is_own ? own : std::string("database.migrate")) + ".in",
+           fmt::format(
+               "{} is not among the services of {}, where the migration would run; place "
+               "it there, or {}",
+               migration->in, environment.name,
+               is_own ? "name another service" : "give " + key + ".database a migrate of its own"));
+}
+
 void look_at_environment(const Look& look, const EnvironmentSpec& environment) {
   const auto key = "environments." + environment.name;
   if (environment.services.empty() && !look.spec.services.empty()) {
@@ -296,6 +317,7 @@ void look_at_environment(const Look& look, const EnvironmentSpec& environment) {
   look_at_needs(look, key, environment);
   look_at_checks(look, key, environment);
   look_at_database(look, key + ".database", environment.database);
+  look_at_migration(look, key, environment);
 }
 
 void look_at_tags(const Look& look) {

@@ -24,6 +24,10 @@ void read_checks(const Field& field, std::vector<Check>& checks);
 void read_approvals(const Field& field, Approvals& approvals);
 void read_environment(const Field& field, EnvironmentSpec& environment);
 
+// Fills in what one part says for another: an environment's database has the project's migration, a
+// migration runs in the only service.
+void settle(Spec& spec, Complaints& complaints);
+
 // References between the parts: names that nobody has, circles, what is given twice.
 void look_for_misfits(const Spec& spec, Complaints& complaints);
 

@@ -90,6 +90,11 @@ std::vector<Complaint> Complaints::in_file_order() && {
   std::stable_sort(found_.begin(), found_.end(), [](const auto& a, const auto& b) {
     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
   });
+  // Names and values of the file stand in them.
+  for (auto& each : found_) {
+    each.key = printable(each.key);
+    each.text = printable(each.text);
+  }
   return std::move(found_);
 }
 

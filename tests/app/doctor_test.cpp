@@ -96,7 +96,7 @@ TEST_F(Doctor, AMissingSecretAndASecretsFileThatOthersReadAreBad) {
 
 TEST_F(Doctor, AStateFolderThatOthersMayUseIsMendedWhenAgreed) {
   file(project_.file());
-  ASSERT_EQ(project_.belay({"status"}).status, 0);
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
   ::chmod(project_.state().c_str(), 0755);
   EXPECT_EQ(grade(findings(), "state folder", "mode 755"), "warn");
   const auto unasked = project_.belay({"doctor", "--fix"});

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "app/plan_sources.hpp"
+
 #include "tests/support/scratch_project.hpp"
 
 namespace belay::app {
@@ -74,11 +76,8 @@ TEST_F(Planner, TheSameInputGivesTheSameDigest) {
   ASSERT_TRUE(first.ok()) << first.error().message();
   auto second = plan();
   ASSERT_TRUE(second.ok());
-  // The release's name has the time in it; everything else is the same.
-  second->release = first->release;
-  for (auto& step : second->steps) {
-    if (step.kind == "tag") step.title = first->first_of("tag")->title;
-  }
+  // The release's name has the time in it.
+  second->release = "prod-20260101-000000";
   EXPECT_EQ(pipeline::digest(*first), pipeline::digest(*second));
   EXPECT_EQ(first->commit, commit_);
 }
@@ -103,6 +102,82 @@ TEST_F(Planner, UncommittedChangesAreNamedAndNotShipped) {
   EXPECT_EQ(std::set<std::string>(dirty.begin(), dirty.end()),
             (std::set<std::string>{"index.html", "new.txt"}));
   EXPECT_EQ(made->commit, commit_);
+}
+
+TEST_F(Planner, AnEndlessListIsCutAndCounted) {
+  for (int i = 0; i < 2000; ++i) project_.write(fmt::format("scratch-{}.txt", i), "\n");
+  const auto made = plan();
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  EXPECT_EQ(made->notes["uncommitted"].size(), 50U);
+  EXPECT_EQ(made->notes["uncommitted_more"], 1950);
+  EXPECT_NE(project_.belay({"plan"}).out.find("not shipped: 1,950 more"), std::string::npos);
+}
+
+TEST_F(Planner, ALongFileIsStoredOnceAndATooLongOneIsRefusedByName) {
+  const auto with_comment = [&](std::size_t bytes) {
+    std::string comment;
+    while (comment.size() < bytes) comment += "# " + std::string(98, 'x') + "\n";
+    project_.write("belay.yaml", file(0) + comment);
+  };
+  with_comment(700'000);
+  project_.commit("Long");
+  auto made = plan();
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  EXPECT_EQ(made->config["release"], Json({{"same_as", "present"}}));
+  EXPECT_EQ(config_of(*made)->release, desk_->project.text);
+  with_comment(600'000);
+  made = plan();
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().fault, Fault::invalid);
+  EXPECT_NE(made.error().message().find("belay.yaml"), std::string::npos) << made.error().message();
+}
+
+TEST_F(Planner, CommitsThatGoOutAreNamedAndEndlessOnesAreNotCounted) {
+  const auto live = project_.git({"rev-parse", "HEAD"});
+  project_.write("index.html", "two\n");
+  const auto newer = project_.commit("Newer");
+  const auto spec = desk()->project.spec;
+  const auto& env = spec.environments.front();
+  auto source = source::make_git(project_.folder());
+  ASSERT_TRUE(source.ok());
+  const auto change = [&](const std::string& from, const std::string& to) {
+    return changes_between(source->get(), spec, env, project_.folder(), from, to)[0];
+  };
+  EXPECT_EQ(change(live, newer)["commits"], Json({"Newer"}));
+  EXPECT_EQ(change(live, newer)["out"], Json::array());
+  EXPECT_EQ(change(newer, live)["commits"], Json::array());
+  EXPECT_EQ(change(newer, live)["out"], Json({"Newer"}));
+  EXPECT_TRUE(change(std::string(40, 'a'), newer).contains("error"));
+  for (int i = 0; i < 55; ++i) project_.git({"commit", "--quiet", "--allow-empty", "-m", "Many"});
+  const auto many = change(live, project_.git({"rev-parse", "HEAD"}));
+  EXPECT_EQ(many["commits"].size(), 50U);
+  EXPECT_EQ(many["commits_more"], true);
+}
+
+TEST_F(Planner, TextOfOthersStandsAsItIsAndMovesNoCursor) {
+  project_.git({"commit", "--quiet", "--allow-empty", "-m", "Harmless\x1b[1A\x1b[2Kfaked"});
+  project_.write("a\x1b[2K.txt", "\n");
+  const auto shown = project_.belay({"plan"});
+  EXPECT_EQ(shown.out.find('\x1b'), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("Harmless\\x1b[1A\\x1b[2Kfaked"), std::string::npos) << shown.out;
+}
+
+TEST_F(Planner, APlanSaysThatOldCodeMeetsMigratedDataAndOffersTheFence) {
+  const auto migrating = [&](const std::string& strategy) {
+    project_.write("belay.yaml",
+                   "project: shop\nstate: ../state\n"
+                   "services: { web: { run: ./web, check: / } }\n"
+                   "database: { uri: \"${U}\", migrate: ./migrate }\n"
+                   "environments:\n  production:\n    tag: prod\n    strategy: " +
+                       strategy + "\n    services: { web: { listen: \"127.0.0.1:8080\" } }\n");
+    project_.commit(strategy);
+    auto made = plan();
+    EXPECT_TRUE(made.ok()) << made.error().message();
+    made->live = "prod-20260101-000000";
+    return warnings_of(*made, desk_->project.spec.environments.front()).dump();
+  };
+  EXPECT_NE(migrating("blue_green").find("strategy: all_at_once"), std::string::npos);
+  EXPECT_EQ(migrating("all_at_once"), "[]");
 }
 
 TEST_F(Planner, TheRulesComeFromTheProtectedBranchAndNotFromTheBranchToShip) {
@@ -213,6 +288,66 @@ TEST_F(Planner, AStrongerRuleCountsAtOnce) {
   ASSERT_TRUE(stronger.ok());
   EXPECT_EQ(required(*stronger), 2);
   EXPECT_TRUE(stronger->notes["policy"].empty());
+}
+
+std::string uri_of_migration(Desk& desk, const pipeline::Plan& plan) {
+  auto works = wire_run(desk, plan);
+  if (!works) return works.error().message();
+  auto env = (*works)->site.migration_environment(plan.release);
+  return env ? env->at("MONGODB_URI") : env.error().message();
+}
+
+TEST_F(Planner, AnEnvironmentMigratesItsOwnDatabase) {
+  project_.write("belay.yaml", project_.file(R"(  staging:
+    tag: staging
+    services: { web: { target: command, activate: "true", status: "true", rollback: "true" } }
+    database: { uri: "${STAGING}", migrate: "./migrate staging" }
+database: { uri: "${PRODUCTION}", migrate: { run: ./migrate, uri: "${PRODUCTION_MIGRATION}" } }
+)"));
+  project_.commit("Two databases");
+  const auto made = [&](const std::string& environment) {
+    desk_ = desk();
+    desk_->project.env["STAGING"] = "mongodb://127.0.0.1/staging";
+    desk_->project.env["PRODUCTION"] = "mongodb://127.0.0.1/production";
+    desk_->project.env["PRODUCTION_MIGRATION"] = "mongodb://127.0.0.1/production?appname=m";
+    return plan_deploy(*desk_, {environment, "", {"dev", ""}, "", "", "", false});
+  };
+  const auto staging = made("staging");
+  ASSERT_TRUE(staging.ok()) << staging.error().message();
+  EXPECT_EQ(staging->first_of("migrate")->title, "./migrate staging");
+  EXPECT_EQ(uri_of_migration(*desk_, *staging), "mongodb://127.0.0.1/staging");
+  const auto production = made("production");
+  ASSERT_TRUE(production.ok()) << production.error().message();
+  EXPECT_EQ(production->first_of("migrate")->title, "./migrate");
+  EXPECT_EQ(uri_of_migration(*desk_, *production), "mongodb://127.0.0.1/production?appname=m");
+}
+
+TEST_F(Planner, AMigrationOfTheEnvironmentAloneIsAStep) {
+  project_.write("belay.yaml",
+                 project_.file("    database: { uri: \"${U}\", migrate: ./migrate }\n"));
+  project_.commit("In one environment");
+  const auto made = plan();
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  ASSERT_NE(made->first_of("migrate"), nullptr);
+  EXPECT_NE(made->first_of("restore_point"), nullptr);
+}
+
+TEST_F(Planner, AMigrationInAServiceThatThePresentFileDoesNotPlaceIsRefused) {
+  const auto migrating = [&](const std::string& service) {
+    auto text = project_.file() + "database: { uri: \"${U}\", migrate: { run: ./m } }\n";
+    for (auto at = text.find("web:"); at != std::string::npos; at = text.find("web:", at + 1))
+      text.replace(at, 4, service + ":");
+    project_.write("belay.yaml", text);
+  };
+  migrating("api");
+  project_.commit("Migrates in api");
+  migrating("web");
+  const auto refused = plan();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message().find("migrates in api, which is not among the services of "
+                                           "production"),
+            std::string::npos)
+      << refused.error().message();
 }
 
 TEST_F(Planner, APasswordInTheFileIsRefusedBeforeItGetsIntoAPlan) {

@@ -48,12 +48,14 @@ TEST_F(Transcript, StatusAndHistoryOfAnEmptyProject) {
   healthy();
   expect_golden("status-empty", said({"status"}));
   expect_golden("history-empty", said({"history"}));
+  EXPECT_FALSE(std::filesystem::exists(project_.state())) << "who looks makes nothing";
 }
 
 TEST_F(Transcript, PlanOfAFirstReleaseSaysThatThereIsNoWayBack) {
   healthy();
   project_.write("draft.txt", "not committed\n");
   expect_golden("plan-first", said({"plan"}));
+  EXPECT_FALSE(std::filesystem::exists(project_.state())) << "plan made a state folder";
 }
 
 TEST_F(Transcript, ADeployAndWhatIsKnownAfterwards) {

@@ -54,6 +54,37 @@ TEST(Plans, LiftNoFenceThatNeverStood) {
   EXPECT_EQ(all_at_once.deploy_plan().step("back:lift")->undoes, std::vector<std::string>{"hold"});
 }
 
+TEST(Plans, EachStepSaysWhatTakesItBackOrThatNothingDoes) {
+  for (const auto* data : {"auto", "ask", "never"}) {
+    for (const auto* strategy : {"blue_green", "all_at_once"}) {
+      Setting setting = second_live();
+      setting.data = data;
+      setting.strategy = strategy;
+      Shop shop(setting);
+      for (const auto& plan : {shop.deploy_plan(), shop.rollback_plan(),
+                               shop.rollback_plan(true, false), shop.rollback_plan(false, true)}) {
+        for (const auto& step : plan.steps) {
+          EXPECT_NE(step.undo.empty(), step.cannot_undo.empty())
+              << plan.pipeline << " " << data << " " << step.id;
+        }
+      }
+    }
+  }
+}
+
+TEST(Plans, NeverPromiseToTakeDataBackThatTheRuleLeaves) {
+  const auto migrate_with = [](const char* data) {
+    Setting setting;
+    setting.data = data;
+    Shop shop(setting);
+    return *shop.deploy_plan().step("migrate");
+  };
+  EXPECT_NE(migrate_with("auto").undo, "");
+  EXPECT_NE(migrate_with("ask").undo.find("person"), std::string::npos);
+  EXPECT_EQ(migrate_with("never").undo, "");
+  EXPECT_NE(migrate_with("never").cannot_undo.find("rollback.database: never"), std::string::npos);
+}
+
 TEST(SafetyPoint, OfACodeRollbackComesAfterTheSwitchAndNothingWaitsForIt) {
   Shop shop(second_live());
   const auto plan = shop.rollback_plan(true, false);

@@ -117,6 +117,32 @@ TEST(Spec, ADatabaseAndAVaultAloneAreAProject) {
   EXPECT_EQ(spec.vault.key->text, "${K}");
 }
 
+TEST(Spec, AMigrationRunsInTheOnlyServiceWhenNoneIsNamed) {
+  const auto spec = must_parse(
+      "project: a\nservices: { web: { run: a, check: / } }\n"
+      "database: { uri: ${U}, migrate: echo x }\n"
+      "environments: { p: { services: { web: { listen: \":80\" } } } }\n");
+  EXPECT_EQ(migration_of(spec, "p")->in, "web");
+}
+
+TEST(Spec, AnEnvironmentsDatabaseHasWhatTheProjectSaysOfMigrationAndNameButNotItsUser) {
+  const auto spec = must_parse(
+      "project: a\nservices: { web: { run: a, check: / } }\n"
+      "database: { uri: ${U}, env: DB, migrate: { run: ./m, limit: 5m } }\n"
+      "environments:\n"
+      "  p: { services: { web: { listen: \":80\" } } }\n"
+      "  s: { services: { web: { listen: \":81\" } }, database: { uri: ${S} } }\n"
+      "  t: { services: { web: { listen: \":82\" } }, database: { uri: ${T}, migrate: ./t } }\n");
+  EXPECT_EQ(database_of(spec, "p")->uri.text, "${U}");
+  EXPECT_EQ(database_of(spec, "s")->uri.text, "${S}");
+  EXPECT_EQ(database_of(spec, "s")->env, "DB");
+  EXPECT_EQ(migration_of(spec, "s")->run, "./m");
+  EXPECT_EQ(migration_of(spec, "s")->limit, std::chrono::minutes(5));
+  EXPECT_EQ(migration_of(spec, "s")->in, "web");
+  EXPECT_FALSE(migration_of(spec, "s")->uri);
+  EXPECT_EQ(migration_of(spec, "t")->run, "./t");
+}
+
 TEST(Spec, ReferencesStandWithoutQuotesInBraces) {
   const auto spec = must_parse(
       "project: a\nservices: { a: { run: \"./a ${PORT}\", check: /, env: { A: ${X}, B: ${Y}/z } } "

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the release's migration once. One that nobody saw ending is never run again: its step
 // fails, and the way back rewinds what it may have done.
+#include <fmt/format.h>
+
 #include "base/text.hpp"
 #include "engine/steps/child.hpp"
 #include "engine/steps/steps.hpp"
@@ -14,7 +16,14 @@ class Migrate final : public StepKind {
   explicit Migrate(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
-    const auto& migration = *site_.releases.at(context.plan.release).database->migrate;
+    const auto* found = site_.migration(context.plan.release);
+    if (found == nullptr || site_.placement(found->in) == nullptr) {
+      return fail(
+          Fault::missing,
+          fmt::format("the migration of {} has no service to run in: {} places no \"{}\"",
+                      context.plan.release, site_.environment, found == nullptr ? "" : found->in));
+    }
+    const auto& migration = *found;
     const target::Version version{migration.in, context.plan.release};
     TRY_LET(auto folder, site_.target(migration.in).folder(version));
     TRY_LET(auto env, site_.migration_environment(context.plan.release));
