@@ -144,10 +144,32 @@ TEST_F(WayBack, ToAReleaseWhoseFilesWereCleanedAwayBuildsItAgain) {
       plan_rollback(desk(), {"production", first, {"dev", ""}, true, true, "", "", ""});
   ASSERT_TRUE(plan.ok()) << plan.error().message();
   ASSERT_NE(plan->step("build:web"), nullptr);
+  EXPECT_NE(belay({"plan"}).out.find("not measured yet"), std::string::npos);
   EXPECT_EQ(pipeline::defects(*plan), std::vector<std::string>{});
   const auto done = belay({"rollback", first, "--yes"});
   EXPECT_EQ(done.status, 0) << done.out << done.err;
   EXPECT_EQ(releases().live->tag, first);
+  const auto next = belay({"plan"}).out;
+  EXPECT_NE(next.find("code back to " + first + " (about "), std::string::npos) << next;
+}
+
+TEST_F(WayBack, ThatTakesLongerThanItsBudgetIsWarnedOf) {
+  project_.write("belay.yaml", project_.file("    rollback: { budget: 2m }\n"));
+  ship("one");
+  ship("two");
+  const auto& desk_now = desk();
+  auto plan = plan_rollback(*desk_, {"production", "", {"dev", ""}, true, true, "", "", ""});
+  ASSERT_TRUE(plan.ok()) << plan.error().message();
+  const auto& env = desk_now.project.spec.environments.front();
+  EXPECT_EQ(plan->facts["budget_ms"], 120'000);
+  EXPECT_EQ(warnings_of(*plan, env), Json::array()) << "nothing was measured";
+  plan->notes["times_back"] = {{"switch", 100'000}, {"check", 30'000}};
+  const auto warned = warnings_of(*plan, env);
+  ASSERT_EQ(warned.size(), 1U);
+  EXPECT_NE(warned[0].get<std::string>().find("rollback.budget is 2m"), std::string::npos)
+      << warned;
+  plan->notes["times_back"] = {{"switch", 100'000}, {"check", 10'000}};
+  EXPECT_EQ(warnings_of(*plan, env), Json::array());
 }
 
 TEST_F(WayBack, ToAReleaseThatCannotBeBuiltAgainIsRefusedAndWhatIsHereIsNamed) {
