@@ -42,17 +42,18 @@ class Changes {
     const auto& history = later.history;
     if (later.plan.pipeline == "deploy") {
       if (history.begun("migrate") && !history.done("back:rewind"))
-        standing_.push_back({run, "has migrated the data since"});
+        standing_.push_back({run, "has migrated the data since", ""});
       return;
     }
     const bool nothing = history.done("rewind") && salvage_of(history).empty();
     if (!history.begun("rewind") || history.done("again:rewind") || nothing) return;
-    const bool undone = !standing_.empty() && later.plan.facts.value("data", std::string()) ==
-                                                  "undo:salvage-" + standing_.back().run;
+    const auto data = later.plan.facts.value("data", std::string());
+    const bool undone = !standing_.empty() && (data == "undo:salvage-" + standing_.back().run ||
+                                               data == "undo:" + standing_.back().salvage);
     if (undone)
       standing_.pop_back();
     else
-      standing_.push_back({run, "has brought other data back since"});
+      standing_.push_back({run, "has brought other data back since", salvage_of(history)});
   }
   // Empty: the data is as if there had been none.
   std::string text() const {
@@ -61,7 +62,7 @@ class Changes {
 
  private:
   struct Change {
-    std::string run, what;
+    std::string run, what, salvage;
   };
   std::vector<Change> standing_;
 };
