@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "cli/layout.hpp"
 #include "cli/session.hpp"
 #include "pipeline/decide.hpp"
 
@@ -88,7 +89,9 @@ int finish(Session& session, app::Desk& desk, const std::string& run, engine::Ru
   } else if (state == engine::RunState::waiting) {
     put(fmt::format("\nRun {} waits; it goes on with: belay resume {}\n", run, run));
   } else {
-    put(fmt::format("{}exit {}\n", ending_for_people(run, *loaded), code));
+    const auto text = ending_for_people(run, *loaded);
+    const auto width = static_cast<std::size_t>(session.terminal.width);
+    put(fmt::format("{}exit {}\n", session.terminal.tty ? wrapped_text(text, width) : text, code));
   }
   return code;
 }
@@ -114,9 +117,9 @@ bool driven_by_nobody(const app::Desk& desk, const std::string& run) {
 // Shows what others do with the run. None: nobody drives it any more, and it has not ended.
 std::optional<int> follow(Session& session, app::Desk& desk, const std::string& run,
                           std::int64_t seen) {
+  const Signals signals;  // before any thread, which would else take them
   Screen screen(session, desk.project.places,
                 [](std::string_view text) { return std::string(text); });
-  const Signals signals;
   std::stop_source stop;
   const auto watching = signals.watch([&stop] { stop.request_stop(); });
   for (int idle = 0; !stop.stop_requested();) {
@@ -128,14 +131,19 @@ std::optional<int> follow(Session& session, app::Desk& desk, const std::string& 
       if (event.seq > seen) screen.event(run, loaded->plan, event);
     }
     seen = loaded->history.last_seq;
+    if (!loaded->history.ending.empty() || loaded->history.stopped) screen.rest();
     if (!loaded->history.ending.empty())
       return finish(session, desk, run, engine::RunState::finished);
     if (loaded->history.stopped) return finish(session, desk, run, engine::RunState::needs_person);
     idle = driven_by_nobody(desk, run) ? idle + 1 : 0;
-    if (idle >= (agent_is_running(desk) ? idle_looks_with_agent : idle_looks)) return std::nullopt;
+    if (idle >= (agent_is_running(desk) ? idle_looks_with_agent : idle_looks)) {
+      screen.rest();
+      return std::nullopt;
+    }
     auto grown = desk.journal->wait(head ? head->first : 0, follow_poll, stop.get_token());
     if (!grown && grown.error().fault != Fault::cancelled) return tell(grown.error());
   }
+  screen.rest();
   put(fmt::format("\nNot following any more; the run goes on. To stop it: belay cancel {}\n", run));
   return exit_interrupted;
 }
@@ -264,6 +272,7 @@ int drive_or_follow_on(Session& session, app::Desk& desk, const std::string& run
   for (int tries = 1;; ++tries) {
     auto state =
         drive_here(session, desk, signals, runner, screen, run, loaded->history.last_seq, wait);
+    screen.rest();
     if (state) return finish(session, desk, run, *state);
     if (state.error().fault != Fault::busy) return left_open(desk, run, state.error());
     // Somebody else, an agent most likely, was first; or only looked whether somebody drives.

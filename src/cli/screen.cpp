@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "cli/layout.hpp"
 #include "pipeline/policy.hpp"
 
 namespace belay::cli {
@@ -20,37 +21,10 @@ constexpr const char* green = "32";
 constexpr const char* red = "31";
 constexpr const char* yellow = "33";
 constexpr Millis redraw_every{100};
-constexpr int bar_width = 20;
-
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
-
-std::string rest_indented(const std::string& text) {
-  const auto at = text.find('\n');
-  if (at == std::string::npos) return {};
-  std::string out;
-  for (const auto& one : split(text.substr(at + 1), '\n')) out += "\n        " + one;
-  return out;
-}
-
-// One line: mark, number, name, what, and the time at the right edge.
-std::string row(const std::string& mark, const std::string& label, const std::string& what,
-                const std::string& time, int width) {
-  std::string left = fmt::format(" {}  {:<18} {}", mark, label, what);
-  if (time.empty()) return left;
-  // Marks and dots are several bytes but one column.
-  std::size_t columns = 0;
-  for (char c : left) columns += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
-  const auto room = static_cast<std::size_t>(width) > time.size()
-                        ? static_cast<std::size_t>(width) - time.size()
-                        : 0;
-  if (columns + 1 < room)
-    left.append(room - columns, ' ');
-  else
-    left += "  ";
-  return left + time;
-}
+// When a step without a word of its own is told of: redrawn on a terminal, once in plain output.
+constexpr Millis tick_every{500};
+constexpr Millis quiet_in_plain{10'000};
+constexpr std::size_t time_before = 9;  // "14:07:12 " before each plain line
 
 // By what was begun: the code, the data, or both.
 std::string what_goes_back(const Plan& plan, const std::set<std::string>& begun) {
@@ -68,29 +42,63 @@ std::string what_goes_back(const Plan& plan, const std::set<std::string>& begun)
   return what.empty() ? "what was begun" : what;
 }
 
-std::string progress_text(const engine::Progress& p, double rate) {
-  const auto of = p.total > 0 ? " of " + with_commas(p.total) : std::string();
-  std::string text = fmt::format("{} {}{} {}", p.what, with_commas(p.done), of, p.unit);
-  if (p.total > 0) {
-    const auto filled = static_cast<std::size_t>(
-        bar_width * std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.total)));
-    std::string bar;
-    for (std::size_t i = 0; i < bar_width; ++i) bar += i < filled ? "━" : "╌";
-    text += " " + bar;
-  }
-  if (rate >= 1) text += fmt::format("  {}/s", with_commas(static_cast<std::uint64_t>(rate)));
-  if (rate >= 1 && p.total > p.done) {
-    text += fmt::format("  {} left", for_people(Millis(static_cast<std::int64_t>(
-                                         static_cast<double>(p.total - p.done) / rate * 1000))));
-  }
-  return text;
-}
-
 }  // namespace
 
 Screen::Screen(const Session& session, app::Places places,
                std::function<std::string(std::string_view)> mask)
-    : session_(session), places_(std::move(places)), mask_(std::move(mask)) {}
+    : session_(session), places_(std::move(places)), mask_(std::move(mask)) {
+  if (session_.json) return;
+  ticker_ = std::jthread([this](std::stop_token stop) {
+    SystemClock clock;
+    while (clock.sleep(tick_every, stop)) tick(clock.now());
+  });
+}
+
+Screen::~Screen() {
+  rest();
+}
+
+void Screen::rest() {
+  ticker_.request_stop();
+  if (ticker_.joinable()) ticker_.join();
+  std::lock_guard guard(mutex_);
+  clear_bar();
+}
+
+std::string Screen::row_of(const std::string& mark, const std::string& label,
+                           const std::string& what, const std::string& time) const {
+  const auto width = static_cast<std::size_t>(session_.terminal.width);
+  const bool tty = session_.terminal.tty;
+  return row(mark, label, what, time, tty ? width : width - time_before, tty);
+}
+
+// The step that was begun first; others beside it are counted.
+void Screen::draw_live(TimePoint now) {
+  if (bar_shown_ && now - bar_drawn_at_ < tick_every * 4) return;
+  const auto first =
+      std::min_element(begun_.begin(), begun_.end(),
+                       [](const auto& a, const auto& b) { return a.second.at < b.second.at; });
+  if (first == begun_.end()) return;
+  const auto& [at, label, title, told] = first->second;
+  std::string what = begun_.size() == 1 ? "" : fmt::format(" (and {} more)", begun_.size() - 1);
+  const auto time = for_people(std::max(now - at, Millis(0)));
+  const auto room = static_cast<std::size_t>(std::max(session_.terminal.width, 60)) - 26 -
+                    what.size() - time.size();
+  what = wrapped(mask_(title), room).front() + what;
+  const auto drawn = row_of(paint(yellow, "…"), label, what, time);
+  put("\r\x1b[K" + drawn.substr(0, drawn.find('\n')));
+  bar_shown_ = true;
+}
+
+void Screen::tick(TimePoint now) {
+  std::lock_guard guard(mutex_);
+  if (session_.terminal.tty) return draw_live(now);
+  for (auto& [step, one] : begun_) {
+    if (one.told || now - one.at < quiet_in_plain) continue;
+    one.told = true;
+    line(row_of("…", one.label, one.title, "since " + to_text(one.at).substr(11, 8)), now);
+  }
+}
 
 std::string Screen::paint(const char* code, const std::string& text) const {
   return session_.terminal.color ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
@@ -133,9 +141,10 @@ void Screen::event(const std::string& run, const Plan& plan, const Event& event)
   std::lock_guard guard(mutex_);
   if (event.kind == "step.intent") {
     const auto step = event.body.value("step", "");
-    begun_.try_emplace(step, event.at);
+    const auto* planned = plan.step(step);
+    begun_.try_emplace(
+        step, Begun{event.at, label(plan, step), planned == nullptr ? "" : planned->title, false});
     ever_begun_.insert(step);
-    static_cast<void>(label(plan, step));
   }
   if (event.seq <= quiet_until_) return;
   if (session_.json) {
@@ -155,7 +164,7 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
   const bool ok = event.body.value("ok", false);
   const auto begun = begun_.find(step);
   const auto took = begun == begun_.end() ? Millis(event.body.value("ms", std::int64_t{0}))
-                                          : event.at - begun->second;
+                                          : event.at - begun->second.at;
   begun_.erase(step);
   const bool gate = step == "lock";
   const auto time = gate && took < Millis(100) ? "" : for_people(took);
@@ -164,12 +173,10 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
     std::string what = event.body.value("result", Json::object()).value("summary", std::string());
     if (what.empty() && planned != nullptr) what = planned->title;
     what = printable(what);
-    line(row(paint(green, "✓"), label(plan, step), what, time, session_.terminal.width), event.at);
+    line(row_of(paint(green, "✓"), label(plan, step), what, time), event.at);
   } else {
     const auto error = printable(event.body.value("error", std::string("failed")), true);
-    line(row(paint(red, "✗"), label(plan, step), first_line(error), time, session_.terminal.width) +
-             rest_indented(error),
-         event.at);
+    line(row_of(paint(red, "✗"), label(plan, step), error, time), event.at);
   }
 }
 
@@ -186,26 +193,24 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
     step_ended(plan, event);
   } else if (event.kind == "approval.requested") {
     const auto* gate = plan.step(text("step"));
-    line(row(paint(yellow, "…"), label(plan, text("step")),
-             "waiting for " + (gate == nullptr ? "" : printable(gate->title)), "", 0),
-         event.at);
+    const auto waiting = "waiting for " + (gate == nullptr ? "" : printable(gate->title));
+    line(row_of(paint(yellow, "…"), label(plan, text("step")), waiting, ""), event.at);
     line(
         fmt::format(
             "                        hand them:  belay approve {}    (or: belay show {} --request)",
             run, run),
         event.at);
-    begun_[text("step")] = event.at;
+    begun_[text("step")] = {event.at, label(plan, text("step")), waiting, true};
   } else if (event.kind == "approval.vote") {
     auto vote = pipeline::vote_from_json(event.body);
     if (!vote) return;
     const bool yes = vote->decision == pipeline::Decision::approve;
-    line(row(" ",
-             label(plan,
-                   plan.first_of("approve") != nullptr ? plan.first_of("approve")->id : "approve"),
-             fmt::format("{} {} {} ({})", printable(vote->person),
-                         yes ? "approved" : "refused: " + printable(vote->reason),
-                         to_text(event.at).substr(11, 8), pipeline::key_for_people(vote->key)),
-             "", 0),
+    const auto* gate = plan.first_of("approve");
+    line(row_of(" ", label(plan, gate != nullptr ? gate->id : "approve"),
+                fmt::format("{} {} {} ({})", printable(vote->person),
+                            yes ? "approved" : "refused: " + printable(vote->reason),
+                            to_text(event.at).substr(11, 8), pipeline::key_for_people(vote->key)),
+                ""),
          event.at);
   } else if (event.kind == "cancel.requested") {
     line("Cancelled: " + text("because"), event.at);
@@ -230,9 +235,13 @@ void Screen::progress(const std::string&, const Step& step, const engine::Progre
   const double rate = since.count() > 0 ? static_cast<double>(progress.done - bar_.first) * 1000.0 /
                                               static_cast<double>(since.count())
                                         : 0;
-  put(fmt::format("\r\x1b[K {}  {:<18} {}", paint(yellow, "…"), step.kind,
-                  mask_(progress_text(progress, rate))));
+  const auto begun = begun_.find(step.id);
+  const auto drawn =
+      row_of(paint(yellow, "…"), begun == begun_.end() ? step.kind : begun->second.label,
+             mask_(progress_text(progress, rate)), "");
+  put("\r\x1b[K" + drawn.substr(0, drawn.find('\n')));
   bar_shown_ = true;
+  bar_drawn_at_ = now;
 }
 
 void Screen::output(const std::string& run, const Step& step, std::string_view text) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "app/places.hpp"
 #include "cli/cli.hpp"
@@ -25,6 +26,16 @@ class Screen final : public engine::Reporter {
                 const engine::Progress& progress) override;
   void output(const std::string& run, const pipeline::Step& step, std::string_view text) override;
 
+  ~Screen() override;
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  // What is at work at `now`: a line redrawn in place on a terminal; in plain output one line when
+  // a step has been at it for ten seconds. Called by a thread of its own until rest().
+  void tick(TimePoint now);
+  // Nothing is drawn any more, and the line is free: before the ending, or a question.
+  void rest();
+
   // Only events after this one are shown (a resumed run's past was shown before).
   void quiet_until(std::int64_t seq) { quiet_until_ = seq; }
 
@@ -36,11 +47,20 @@ class Screen final : public engine::Reporter {
     std::uint64_t first = 0;
   };
 
+  struct Begun {
+    TimePoint at{};
+    std::string label, title;
+    bool told = false;  // in plain output
+  };
+
   void show(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event);
   void step_ended(const pipeline::Plan& plan, const pipeline::Event& event);
   std::string label(const pipeline::Plan& plan, const std::string& step);
   void line(const std::string& text, TimePoint at);
   void clear_bar();
+  void draw_live(TimePoint now);
+  std::string row_of(const std::string& mark, const std::string& label, const std::string& what,
+                     const std::string& time) const;
   std::string paint(const char* code, const std::string& text) const;
 
   const Session& session_;
@@ -49,10 +69,12 @@ class Screen final : public engine::Reporter {
   std::mutex mutex_;
   std::int64_t quiet_until_ = 0;
   std::vector<std::string> letters_;  // way-back steps in the order they were begun
-  std::map<std::string, TimePoint> begun_;
+  std::map<std::string, Begun> begun_;
   std::set<std::string> ever_begun_;
   Bar bar_;
   bool bar_shown_ = false;
+  TimePoint bar_drawn_at_{};
+  std::jthread ticker_;
 };
 
 // "belay.yaml ... plan" as text for people, and the endings.
