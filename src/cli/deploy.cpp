@@ -44,6 +44,13 @@ std::string as_typed(const Args& args) {
   return out;
 }
 
+// The commit is live, and so is its belay.yaml: a deploy would make the same release again.
+bool changes_nothing(const pipeline::Plan& plan) {
+  const auto text = [&](const char* name) { return plan.config.value(name, std::string()); };
+  return !plan.live.empty() && plan.notes.value("live_commit", std::string()) == plan.commit &&
+         text("release") == text("live") && text("present") == text("live");
+}
+
 int show_plan(Session& session, const Args& args) {
   if (auto given = reasons_given(args); !given) return tell(given.error(), exit_usage);
   auto opened = open(session, args, app::Opening::to_look);
@@ -54,7 +61,9 @@ int show_plan(Session& session, const Args& args) {
     fmt::print("{}\n", plan_json(*plan));
   else
     fmt::print("{}", plan_for_people(*plan, "belay deploy" + as_typed(args)));
-  return exit_changes;
+  if (!changes_nothing(*plan)) return exit_changes;
+  if (!session.json) fmt::print("  Nothing to change: {} is this commit.\n", plan->live);
+  return exit_done;
 }
 
 Result<bool> first_release_agreed(const Session& session, const Opened& opened,
