@@ -78,6 +78,13 @@ std::string left_behind(const engine::Loaded& loaded) {
   return out;
 }
 
+// Where the run's health report is, when it has come to one.
+std::string report_line(const app::Desk& desk, const std::string& run) {
+  const Path path = desk.project.places.runs() / run / "health-report.json";
+  std::error_code code;
+  return std::filesystem::exists(path, code) ? "  health report: " + path.string() + "\n" : "";
+}
+
 int finish(Session& session, app::Desk& desk, const std::string& run, engine::RunState state) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return tell(loaded.error());
@@ -89,7 +96,8 @@ int finish(Session& session, app::Desk& desk, const std::string& run, engine::Ru
   } else if (state == engine::RunState::waiting) {
     put(fmt::format("\nRun {} waits; it goes on with: belay resume {}\n", run, run));
   } else {
-    const auto text = ending_for_people(run, *loaded);
+    auto text = ending_for_people(run, *loaded);
+    text += report_line(desk, run);
     const auto width = static_cast<std::size_t>(session.terminal.width);
     put(fmt::format("{}exit {}\n", session.terminal.tty ? wrapped_text(text, width) : text, code));
   }

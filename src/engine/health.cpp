@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/steps/steps.hpp"
+
 namespace belay::engine {
 
 namespace {
@@ -143,12 +145,33 @@ probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::ui
   return probe::take_sample(*site.prober, *site.clock, check, around, stop);
 }
 
+Json facts_of(const StepContext& context) {
+  return {{"name", context.plan.environment},
+          {"project", context.plan.project},
+          {"release", release_of(context)},
+          {"run", context.run},
+          {"step", context.step.id}};
+}
+
+probe::HealthReport nothing_asked(const Site& site, const StepContext& context, std::string why) {
+  return {site.clock->now(), facts_of(context), {}, std::move(why)};
+}
+
 void keep_report(const Site& site, const StepContext& context, const probe::HealthReport& report) {
-  const Path folder = site.reports / context.run;
-  const std::string text = probe::to_json(report).dump(2) + "\n";
-  auto written = make_folder(folder);
-  if (written)
-    written = write_file(folder / "health-report.json", site.mask ? site.mask(text) : text);
+  const Path path = site.reports / context.run / "health-report.json";
+  auto json = probe::to_json(report);
+  json["earlier"] = Json::array();
+  if (auto text = read_file(path)) {
+    auto before = parse_json(*text);
+    if (before && before->is_object()) {
+      json["earlier"] = before->value("earlier", Json::array());
+      before->erase("earlier");
+      json["earlier"].push_back(std::move(*before));
+    }
+  }
+  auto written = make_folder(path.parent_path());
+  const std::string text = json.dump(2) + "\n";
+  if (written) written = write_file(path, site.mask ? site.mask(text) : text);
   if (!written) context.say("the health report was not kept: " + written.error().message());
 }
 

@@ -27,7 +27,14 @@ probe::Surroundings surroundings(Site& site, const std::string& release, bool un
 probe::Sample ready_sample(Site& site, const pipeline::Service& service, std::uint16_t port,
                            std::stop_token stop);
 
-// Written beside the run's log; a failure to write it is told, not fatal.
+// Whom a report is about.
+Json facts_of(const StepContext& context);
+
+// The report of a run that asked nothing, and why. Never a healthy one.
+probe::HealthReport nothing_asked(const Site& site, const StepContext& context, std::string why);
+
+// Written beside the run's log, the run's former ones in its member `earlier`; a failure to write
+// it is told, not fatal.
 void keep_report(const Site& site, const StepContext& context, const probe::HealthReport& report);
 
 }  // namespace belay::engine

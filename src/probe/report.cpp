@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/text.hpp"
+#include "base/counted.hpp"
 #include "probe/health.hpp"
 
 namespace belay::probe {
@@ -104,9 +104,10 @@ std::string to_table(const HealthReport& report) {
                     to_string(check.verdict), for_people(check.duration), one_line(check.message));
   }
   if (!report.message.empty()) out += one_line(report.message) + "\n";
-  return out + fmt::format("{}: {} passed, {} failed, {} warnings\n", report.status(),
-                           report.count(Verdict::pass), report.count(Verdict::fail),
-                           report.count(Verdict::warning));
+  return out + fmt::format(
+                   "{}: {} passed, {} failed, {}\n", report.status(), report.count(Verdict::pass),
+                   report.count(Verdict::fail),
+                   counted(static_cast<std::uint64_t>(report.count(Verdict::warning)), "warning"));
 }
 
 }  // namespace belay::probe

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/text.hpp"
+#include "base/counted.hpp"
 #include "probe/rule.hpp"
 
 namespace belay::probe {
@@ -141,8 +141,8 @@ void conclude(WatchResult& result, const Watching& watching) {
   }
   result.good = true;
   result.message =
-      fmt::format("{} samples of {} checks in {}", with_commas(static_cast<std::uint64_t>(samples)),
-                  watching.all.size(), for_people(result.since_start));
+      fmt::format("{} of {} in {}", counted(static_cast<std::uint64_t>(samples), "sample"),
+                  counted(watching.all.size(), "check"), for_people(result.since_start));
 }
 
 CheckResult finished(Watched&& one) {

@@ -2,6 +2,7 @@
 // The environment's checks: once, and watched for a while after the switch.
 #include <fmt/format.h>
 
+#include "base/counted.hpp"
 #include "engine/health.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -9,11 +10,18 @@ namespace belay::engine {
 
 namespace {
 
-Json facts_of(const StepContext& context) {
-  return {{"name", context.plan.environment},
-          {"project", context.plan.project},
-          {"release", release_of(context)},
-          {"run", context.run}};
+// What is true of nothing that was asked: not healthy.
+Json nothing_to_ask(const Site& site, const StepContext& context) {
+  keep_report(site, context, nothing_asked(site, context, nothing_checked));
+  return Json{{"summary", nothing_checked}};
+}
+
+// What the watch saw, in the names of a report.
+probe::HealthReport report_of(const Site& site, const StepContext& context,
+                              const probe::WatchResult& watched) {
+  probe::HealthReport report{site.clock->now(), facts_of(context), watched.checks, {}};
+  if (!watched.good) report.message = watched.message;
+  return report;
 }
 
 class Check final : public StepKind {
@@ -23,7 +31,7 @@ class Check final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const auto release = release_of(context);
     TRY_LET(const auto checks, checks_of(site_, release));
-    if (checks.empty()) return Json{{"summary", nothing_checked}};
+    if (checks.empty()) return nothing_to_ask(site_, context);
     const bool unseen = context.step.args.value("unseen", false);
     const auto report =
         probe::run_checks(*site_.prober, *site_.clock, checks, surroundings(site_, release, unseen),
@@ -60,22 +68,28 @@ class Watch final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const auto release = release_of(context);
     TRY_LET(const auto checks, checks_of(site_, release));
-    if (checks.empty()) return Json{{"summary", nothing_checked}};
+    if (checks.empty()) return nothing_to_ask(site_, context);
     TRY_LET(const auto before, endings(release));
     const auto result =
         probe::watch(*site_.prober, *site_.clock, checks, surroundings(site_, release, false),
                      site_.env().watch, {&context.world.executor, context.stop, facts_of(context)});
     if (result.stopped || context.stop.stop_requested()) return fail(Fault::cancelled, "stopped");
     context.say(probe::to_json(result).dump(2));
+    auto report = report_of(site_, context, result);
     if (!result.good) {
+      keep_report(site_, context, report);
       return fail(Fault::refused,
                   fmt::format("after {}: {}", for_people(result.since_start), result.message));
     }
-    TRY(none_ended(release, before));
-    int samples = 0;
-    for (const auto& one : result.checks) samples += one.attempts;
-    return Json{{"summary", fmt::format("{}; {} samples of {} checks good",
-                                        for_people(result.since_start), samples, checks.size())}};
+    Status stayed = none_ended(release, before);
+    if (!stayed) report.message = stayed.error().message();
+    keep_report(site_, context, report);
+    TRY(std::move(stayed));
+    std::uint64_t samples = 0;
+    for (const auto& one : result.checks) samples += static_cast<std::uint64_t>(one.attempts);
+    return Json{
+        {"summary", fmt::format("{}; {} of {} good", for_people(result.since_start),
+                                counted(samples, "sample"), counted(checks.size(), "check"))}};
   }
 
  private:
@@ -97,8 +111,9 @@ class Watch final : public StepKind {
     for (const auto& [name, count] : now) {
       const auto then = before.find(name);
       if (then == before.end() || count <= then->second) continue;
-      return fail(Fault::refused, fmt::format("{} ended by itself {} times while it was watched",
-                                              name, count - then->second));
+      return fail(Fault::refused,
+                  fmt::format("{} ended by itself {} while it was watched", name,
+                              counted(static_cast<std::uint64_t>(count - then->second), "time")));
     }
     return {};
   }

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "engine/health.hpp"
 #include "engine/releases.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -80,6 +81,7 @@ class Announce final : public StepKind {
       auto told = site_.notifiers[i]->announce(news, fmt::format("{}.{}", context.key, i + 1));
       if (!told) failed.push_back(told.error().message());
     }
+    keep_skipped(context);
     for (const auto& text : failed) context.say("not announced: " + text.get<std::string>());
     return Json{{"not_announced", failed}};
   }
@@ -90,6 +92,15 @@ class Announce final : public StepKind {
   }
 
  private:
+  // A run that skips its checks has no other step that writes the report.
+  void keep_skipped(const StepContext& context) const {
+    if (!context.plan.facts.contains("skip_checks") || context.history.way_back) return;
+    keep_report(site_, context,
+                nothing_asked(site_, context,
+                              "the checks were skipped: " +
+                                  context.plan.facts["skip_checks"].get<std::string>()));
+  }
+
   static std::string what(const StepContext& context, const std::string& kind) {
     if (kind == "rolled_back") {
       return "rolled back to " +
