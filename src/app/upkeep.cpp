@@ -4,6 +4,7 @@
 #include "app/plan_sources.hpp"
 #include "app/wire.hpp"
 #include "engine/releases.hpp"
+#include "pipeline/yaml_tree.hpp"
 
 namespace belay::app {
 
@@ -43,6 +44,22 @@ Status revive(const Places& places, World& world) {
     tell(target::make_host(std::move(host), world.children, world.clock)->revive(), folder);
   }
   return first;
+}
+
+Result<Places> places_despite_faults(const std::optional<Path>& named, const Path& here,
+                                     const Getenv& env) {
+  TRY_LET(const Path file, find_project_file(named, here));
+  TRY_LET(const std::string text, read_file(file));
+  const auto tree = pipeline::read_yaml(text);
+  const auto& root = tree.root;
+  std::map<std::string, std::string> found;
+  if (tree.complaints.empty() && root.kind == pipeline::YamlValue::Kind::map) {
+    for (std::size_t i = 0; i < root.keys.size(); ++i)
+      found[root.keys[i].text] = root.items.at(i).text;
+  }
+  if (found["project"].empty() || found["project"].find('/') != std::string::npos)
+    return fail(Fault::invalid, file.string() + " does not tell its project; write `project:`");
+  return places_of(found["project"], found["state"], file.parent_path(), env);
 }
 
 Result<std::vector<std::string>> stop_the_cold(Desk& desk, const std::string& environment) {

@@ -14,6 +14,9 @@ namespace belay::app {
 // not keep an application down. Fine at any time; what runs is left alone. On failure the rest was
 // still tried.
 Status revive(const Places& places, World& world);
+// The state folder alone, by a file whose other parts may have faults.
+Result<Places> places_despite_faults(const std::optional<Path>& named, const Path& here,
+                                     const Getenv& env);
 
 // Stops running versions that are neither live nor within `keep_warm` of being so. While a run of
 // this environment is not finished nothing is stopped: it may need them. What was stopped, for

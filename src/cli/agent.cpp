@@ -140,9 +140,20 @@ class Agent {
   Millis next_upkeep_{0};
 };
 
+// A file with faults keeps no application down.
+void revive_all_the_same(const Session& session) {
+  auto places = app::places_despite_faults(session.file, session.here, session.env);
+  if (!places) return;
+  app::Machine machine(places->children());
+  if (auto alive = app::revive(*places, machine.world()); !alive) say(alive.error().message());
+}
+
 int agent(Session& session, const Args&) {
   auto project = app::load_project(session.file, session.here, session.env);
-  if (!project) return tell(project.error());
+  if (!project) {
+    revive_all_the_same(session);
+    return tell(project.error());
+  }
   auto desk = app::open_desk(std::move(project).value());
   if (!desk) return tell(desk.error());
   const Path path = (*desk)->project.places.agent_lock();

@@ -122,6 +122,18 @@ TEST_F(Upkeep, AfterARebootWhatWasLiveIsLiveAgainWithoutItsSecrets) {
   EXPECT_EQ(project_.belay({"health"}).status, 0);
 }
 
+TEST_F(Upkeep, AnAgentWhoseFileHasFaultsRevivesWhatWasLiveBeforeItGivesUp) {
+  const auto live = engine::read_releases(*desk_->journal, "production")->live->tag;
+  reboot();
+  const auto text = read_file(project_.folder() / "belay.yaml");
+  ASSERT_TRUE(text);
+  project_.write("belay.yaml", *text + "    wach: 5s\n");
+  const auto done = project_.belay({"agent"});
+  EXPECT_EQ(done.status, 2) << done.out << done.err;
+  EXPECT_TRUE(eventually([&] { return runs(live); }));
+  EXPECT_TRUE(eventually([&] { return answers(port_); }));
+}
+
 TEST_F(Upkeep, WhatWasKeptWarmLongEnoughIsStoppedAndNothingElse) {
   const auto first = engine::read_releases(*desk_->journal, "production")->live->tag;
   project_.write("page", "two");
