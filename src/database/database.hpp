@@ -90,6 +90,9 @@ struct Touched {
   std::vector<Entry> entries;
   std::uint64_t count = 0;
   std::string restart;  // non-empty: DDL or an unknown entry was seen; its text
+  // With `restart`: only collections and indexes changed by command; no write to a document is
+  // missing here.
+  bool ids_complete = true;
 };
 
 using DocumentSink = std::function<Status(std::string_view document)>;
@@ -128,7 +131,7 @@ class Database {
   // For doctor. refused: the server, or this provider, does not tell.
   virtual Result<Reach> reach() { return fail(Fault::refused, "the server's clock is not known"); }
   // Collections, views and time series of the application's databases (those this object was made
-  // for), without system collections. refused: something that cannot be handled, by name.
+  // for), without the server's own collections. refused: something that cannot be handled, by name.
   virtual Result<Catalogue> catalogue() = 0;
   virtual Result<WriteCounters> write_counters() = 0;
 
@@ -140,7 +143,9 @@ class Database {
   // The documents with these ids, now; absent ones are left out.
   virtual Status fetch(const Namespace& ns, const std::vector<Bson>& ids,
                        const DocumentSink& sink) = 0;
-  virtual Result<std::uint64_t> count(const Namespace& ns) = 0;
+  virtual Result<std::uint64_t> count(const Namespace& ns) = 0;  // by reading; may take long
+  // About how many, without reading them: for a bar.
+  virtual Result<std::uint64_t> estimate(const Namespace& ns) { return count(ns); }
 
   // Writes a marker with w: majority and finds it again in the log.
   virtual Result<Position> mark() = 0;

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int deepest = 16;
 constexpr int longest_chain = 100'000;
+constexpr std::size_t most_id_bytes = std::size_t{256} << 20, id_overhead = 80;
 
 // Commands that change only the database they stand under: nothing to us when it is not ours.
 constexpr std::string_view known_commands[] = {"create",
@@ -73,8 +74,10 @@ bool LogReading::ours(std::string_view database) const {
   return std::find(databases_.begin(), databases_.end(), database) != databases_.end();
 }
 
-void LogReading::begin_anew(std::string reason) {
-  if (!old_ && restart_.empty()) restart_ = std::move(reason);
+void LogReading::begin_anew(std::string reason, Ids ids) {
+  if (old_) return;
+  lost_ = lost_ || ids == Ids::lost;
+  if (restart_.empty()) restart_ = std::move(reason);
 }
 
 Status LogReading::add(std::string_view entry) {
@@ -152,35 +155,60 @@ void LogReading::add_write(std::string_view operation, std::string_view op) {
   if (!ours(database_of(ns))) return;
   const std::string_view collection = collection_of(ns);
   if (collection == "system.views" || collection.starts_with("system.buckets."))
-    return begin_anew("views or time series of " + std::string(database_of(ns)) + " were changed");
-  if (collection.starts_with("system.")) return;
+    return begin_anew("views or time series of " + std::string(database_of(ns)) + " were changed",
+                      collection == "system.views" ? Ids::complete : Ids::lost);
+  if (collection.starts_with("system."))
+    return begin_anew(std::string(ns) + " was written to", Ids::complete);
   const auto holder = doc_at(operation, op == "u" ? "o2" : "o");
   const auto id = holder ? id_of(*holder) : Result<Bson>(fail(Fault::corrupt, "no document"));
   if (!id) return begin_anew("a write to " + std::string(ns) + " in the log names no `_id`");
   const std::string uuid = hex(binary_at(operation, "ui").value_or(""));
-  ids_[{std::string(ns), uuid}].insert(*id);
+  if (!ids_[{std::string(ns), uuid}].insert(*id).second) return;
+  id_bytes_ += id->size() + id_overhead;
+  if (id_bytes_ <= most_id_bytes) return;
+  begin_anew("more documents were written to meanwhile than can be kept in mind", Ids::lost);
+  ids_.clear();
+  id_bytes_ = 0;
 }
 
 void LogReading::add_other_command(std::string_view operation) {
   const auto command = doc_at(operation, "o");
   const std::string name(command ? first_key(*command) : std::string_view());
   const std::string_view database = database_of(text_at(operation, "ns").value_or(""));
+  if (old_) return forget_dropped(operation, name);
+  const bool known = std::find(std::begin(known_commands), std::end(known_commands), name) !=
+                     std::end(known_commands);
   if (ours(database))
-    return begin_anew("\"" + name + "\" changed the collections of " + std::string(database));
+    return begin_anew("\"" + name + "\" changed the collections of " + std::string(database),
+                      known && name != "emptycapped" ? Ids::complete : Ids::lost);
   if (name == "renameCollection") {
     for (const char* side : {"renameCollection", "to"}) {
       const std::string_view other = database_of(text_at(*command, side).value_or(""));
-      if (ours(other)) return begin_anew("a collection of " + std::string(other) + " was renamed");
+      if (ours(other))
+        return begin_anew("a collection of " + std::string(other) + " was renamed", Ids::complete);
     }
   }
-  const auto known = std::find(std::begin(known_commands), std::end(known_commands), name);
-  if (known == std::end(known_commands))
-    begin_anew("an unknown command \"" + name + "\" is in the log");
+  if (!known) begin_anew("an unknown command \"" + name + "\" is in the log");
+}
+
+void LogReading::forget_dropped(std::string_view operation, const std::string& name) {
+  const std::string database(database_of(text_at(operation, "ns").value_or("")));
+  const bool whole = name == "dropDatabase";
+  if (!whole && name != "drop") return;
+  const std::string dropped =
+      database + "." + std::string(text_at(operation, "o.drop").value_or(""));
+  const std::string uuid = hex(binary_at(operation, "ui").value_or(""));
+  std::erase_if(ids_, [&](const auto& one) {
+    const auto& [ns, its_uuid] = one.first;
+    if (whole) return database_of(ns) == database;
+    return uuid.empty() || its_uuid.empty() ? ns == dropped : its_uuid == uuid;
+  });
 }
 
 Touched LogReading::take() {
   Touched out;
   out.restart = std::move(restart_);
+  out.ids_complete = !lost_;
   for (auto& [key, ids] : ids_) {
     Touched::Entry entry;
     entry.ns = {std::string(database_of(key.first)), std::string(collection_of(key.first))};

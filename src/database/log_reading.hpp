@@ -17,7 +17,8 @@ class LogReading {
 
   LogReading(std::vector<std::string> databases, Earlier earlier);
 
-  // Entries before this timestamp only add ids: what their commands did is in the catalogue.
+  // Entries before this timestamp only add ids, of collections that are still there then: what
+  // their commands did is in the catalogue.
   void commands_count_from(std::uint64_t timestamp) { commands_from_ = timestamp; }
   // Never fails on a strange entry: it asks for a new reading and names the entry.
   Status add(std::string_view entry);
@@ -32,8 +33,12 @@ class LogReading {
   void add_operation(std::string_view operation, int depth);
   void add_write(std::string_view operation, std::string_view op);
   void add_other_command(std::string_view operation);
+  // What was written to a collection that is gone is in no catalogue of later.
+  void forget_dropped(std::string_view operation, const std::string& name);
   bool ours(std::string_view database) const;
-  void begin_anew(std::string reason);
+  // A mere change of collections is no lost id.
+  enum class Ids { complete, lost };
+  void begin_anew(std::string reason, Ids ids = Ids::lost);
 
   std::vector<std::string> databases_;
   Earlier earlier_;
@@ -41,6 +46,8 @@ class LogReading {
   bool old_ = false;  // the entry at hand is from before commands_from_
   std::map<std::pair<std::string, std::string>, std::set<Bson>> ids_;  // (namespace, uuid)
   std::string restart_;
+  bool lost_ = false;
+  std::size_t id_bytes_ = 0;
 };
 
 // (ts, t) of an entry; an entry without a term has -1.

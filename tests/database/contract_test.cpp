@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "database/mongodb/document.hpp"
 #include "tests/database/support.hpp"
 
 namespace belay::database::testing {
@@ -57,6 +58,9 @@ TEST_P(DatabaseContract, InsertedDocumentsComeBackByteForByteInIdOrder) {
   EXPECT_TRUE(refused->empty());
   const std::vector<Bson> expected = {documents[3], documents[1], documents[2], documents[0]};
   EXPECT_EQ(read_all(*database_, ns()), expected);
+  auto about = database_->estimate(ns());
+  ASSERT_OK(about);
+  EXPECT_EQ(*about, documents.size());
   auto count = database_->count(ns());
   ASSERT_OK(count);
   EXPECT_EQ(*count, 4U);
@@ -208,6 +212,26 @@ TEST_P(DatabaseContract, TimeSeriesAreRefusedByName) {
   ASSERT_FALSE(catalogue);
   EXPECT_EQ(catalogue.error().fault, Fault::refused);
   EXPECT_NE(catalogue.error().message().find(name_ + ".ts"), std::string::npos);
+}
+
+TEST_P(DatabaseContract, SystemCollectionsThatHoldUsersDataAreRefusedByName) {
+  ASSERT_OK(server().insert(name_, "system.js", {R"({"_id": "tax", "value": 1})"}));
+  const auto refused = database_->catalogue();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().fault, Fault::refused);
+  EXPECT_NE(refused.error().message().find("system.js"), std::string::npos);
+  ASSERT_OK(
+      server().command(name_, R"({"delete": "system.js", "deletes": [{"q": {}, "limit": 0}]})"));
+  ASSERT_OK(database_->catalogue());
+}
+
+TEST(Indexes, OfACollatedCollectionThatNameNoCollationAreMadeWithTheSimpleOne) {
+  const auto listed = bson(R"({"v": 2, "key": {"code": 1}, "name": "code_1", "unique": true})");
+  EXPECT_EQ(index_to_create(listed, false), listed);
+  EXPECT_EQ(text_at(index_to_create(listed, true), "collation.locale"), "simple");
+  const auto german =
+      bson(R"({"v": 2, "key": {"code": 1}, "name": "c", "collation": {"locale": "de"}})");
+  EXPECT_EQ(index_to_create(german, true), german);
 }
 
 TEST_P(DatabaseContract, DropAndDropIndexAreFineWhenNothingIsThere) {

@@ -224,6 +224,38 @@ TEST_F(LogEntries, BeforeTheWindowOnlyIdsCount) {
   EXPECT_EQ(seen.count, 1U);
 }
 
+TEST_F(LogEntries, OfACollectionDroppedBeforeTheWindowNothingCounts) {
+  const std::string drop =
+      std::string(R"("op": "c", "ns": "shop.$cmd", "ui": )") + uuid + R"(, "o": {"drop": "items"})";
+  const std::string plain = R"("op": "c", "ns": "shop.$cmd", "o": {"drop": "items"})";
+  for (const auto& command : {drop, plain}) {
+    const auto seen = read({entry(1, write("i", R"({"_id": 1})")), entry(2, command),
+                            entry(3, R"("op": "i", "ns": "shop.items", "o": {"_id": 2})")},
+                           (1ULL << 32) | 4);
+    EXPECT_EQ(seen.restart, "");
+    EXPECT_EQ(ids(seen), Ids{R"({ "_id" : 2 })"});
+  }
+  const auto all = read({entry(1, write("i", R"({"_id": 1})")),
+                         entry(2, R"("op": "c", "ns": "shop.$cmd", "o": {"dropDatabase": 1})")},
+                        (1ULL << 32) | 4);
+  EXPECT_EQ(all.count, 0U);
+}
+
+TEST_F(LogEntries, AMereCommandLosesNoIdAndAnUnknownEntryMay) {
+  const auto command = read({entry(1, R"("op": "c", "ns": "shop.$cmd", "o": {"drop": "a"})"),
+                             entry(2, write("i", R"({"_id": 1})"))});
+  EXPECT_NE(command.restart, "");
+  EXPECT_TRUE(command.ids_complete);
+  EXPECT_EQ(command.count, 1U);
+  EXPECT_FALSE(read({entry(1, R"("op": "zz", "ns": "a.b", "o": {})")}).ids_complete);
+  EXPECT_FALSE(
+      read({entry(1, R"("op": "c", "ns": "shop.$cmd", "o": {"someday": 1})")}).ids_complete);
+}
+
+TEST_F(LogEntries, AWriteToASystemCollectionIsNotPassedOver) {
+  EXPECT_NE(read({entry(1, write("i", R"({"_id": "f"})", "", "shop.system.js"))}).restart, "");
+}
+
 TEST_F(LogEntries, IdsThatAreEqualButOfOtherBytesAreBothNamed) {
   const auto seen =
       read({entry(1, write("d", R"({"_id": 1})")), entry(2, write("i", R"({"_id": 1.0})"))});

@@ -123,6 +123,15 @@ TEST_F(ChangeLog, ACommandBeforeTheWindowDoesNot) {
   EXPECT_EQ(touched(from, mark()).restart, "");
 }
 
+TEST_F(ChangeLog, WritesToACollectionThatIsGoneBeforeTheWindowAreNothing) {
+  ASSERT_OK(server().insert(name_, "tmp", {R"({"_id": 1})", R"({"_id": 2})"}));
+  command(R"({"drop": "tmp"})");
+  const Position from = mark();
+  const Touched seen = touched(from, mark());
+  EXPECT_EQ(seen.restart, "");
+  for (const auto& entry : seen.entries) EXPECT_NE(entry.ns.collection, "tmp");
+}
+
 TEST_F(ChangeLog, APositionOfAnotherHistoryAsksForANewReading) {
   Position other = mark();
   other.timestamp -= 1;

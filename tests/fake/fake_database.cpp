@@ -297,7 +297,10 @@ Result<Touched> FakeDatabase::touched(const Position& from, const Position& to,
         const std::lock_guard lock(mutex_);
         std::map<Namespace, std::pair<std::string, std::set<Bson>>> ids;
         Touched out;
-        if (from.timestamp == 0 || from.term != 1) out.restart = "the log does not reach back";
+        if (from.timestamp == 0 || from.term != 1) {
+          out.restart = "the log does not reach back";
+          out.ids_complete = false;
+        }
         for (std::uint64_t i = from.timestamp; i < to.timestamp && i < log_.size(); ++i) {
           const Entry& entry = log_[i];
           if (!is_ours(entry.ns)) continue;

@@ -5,8 +5,37 @@
 namespace belay::database {
 namespace {
 
-bool is_system(std::string_view name) {
-  return name.starts_with("system.");
+// What the server keeps there for itself; views are listed as what they are.
+bool is_servers_own(std::string_view name) {
+  return name == "system.views" || name == "system.profile" || name == "system.indexes" ||
+         name == "system.namespaces";
+}
+
+Result<bool> is_empty(const Lease& lease, const Namespace& ns) {
+  Document options;
+  options.i64("limit", 1);
+  const auto collection = open_collection(lease, ns);
+  const Document all;
+  const Cursor cursor(
+      mongoc_collection_find_with_opts(collection.get(), all.get(), options.get(), nullptr));
+  bool empty = true;
+  const auto see = [&](std::string_view) -> Status {
+    empty = false;
+    return {};
+  };
+  TRY(drain(lease, cursor.get(), see, {}).in("looking into " + ns.text()));
+  return empty;
+}
+
+// Stored functions and the like are users' data: they must not be lost in silence.
+Status refuse_system(const Lease& lease, const Namespace& ns) {
+  if (is_servers_own(ns.collection)) return {};
+  TRY_LET(const bool empty, is_empty(lease, ns));
+  if (empty) return {};
+  return fail(Fault::refused, ns.text() +
+                                  " holds documents, and system collections are neither saved nor "
+                                  "restored; move what is in it to the application's code or to a "
+                                  "collection of its own, and empty it");
 }
 
 Result<Collection> read_entry(const std::string& database, std::string_view entry) {
@@ -63,13 +92,20 @@ Result<std::vector<Collection>> Mongodb::collections_of(const Lease& lease,
   const Cursor cursor(mongoc_database_find_collections_with_opts(handle, nullptr));
   mongoc_database_destroy(handle);
   std::vector<Collection> out;
+  std::vector<Namespace> system;  // looked into when the cursor is done
   const auto add = [&](std::string_view entry) -> Status {
-    if (is_system(text_at(entry, "name").value_or(""))) return {};
+    const std::string_view name = text_at(entry, "name").value_or("");
+    if (name.starts_with("system.buckets.")) return {};  // refused as the time series they are of
+    if (name.starts_with("system.")) {
+      system.push_back({database, std::string(name)});
+      return {};
+    }
     TRY_LET(auto collection, read_entry(database, entry));
     out.push_back(std::move(collection));
     return {};
   };
   TRY(drain(lease, cursor.get(), add, {}));
+  for (const auto& ns : system) TRY(refuse_system(lease, ns));
   return out;
 }
 

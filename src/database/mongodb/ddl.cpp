@@ -15,7 +15,31 @@ bool is_id_index(const Bson& index) {
   return text_at(index, "name") == "_id_" || flag_at(index, "clustered").value_or(false);
 }
 
+// Whether a collection has a collation of its own, which an index takes where it names none.
+Result<bool> is_collated(const Lease& lease, const Namespace& ns) {
+  mongoc_database_t* handle = mongoc_client_get_database(lease.get(), ns.database.c_str());
+  Document options;
+  options.doc("filter", Document().text("name", ns.collection));
+  const Cursor cursor(mongoc_database_find_collections_with_opts(handle, options.get()));
+  mongoc_database_destroy(handle);
+  bool collated = false;
+  const auto look = [&](std::string_view entry) -> Status {
+    collated = collated || has(entry, "options.collation");
+    return {};
+  };
+  TRY(drain(lease, cursor.get(), look, {}).in("looking at " + ns.text()));
+  return collated;
+}
+
 }  // namespace
+
+Bson index_to_create(std::string_view listed, bool collated) {
+  Document out;
+  out.members(listed, {"ns"});
+  if (collated && !has(listed, "collation"))
+    out.doc("collation", Document().text("locale", "simple"));
+  return out.bytes();
+}
 
 // listCollections tells options that `create` refuses: `temp` and `autoIndexId` are history.
 Status Mongodb::create(const Namespace& ns, const Bson& options) {
@@ -47,10 +71,11 @@ Status Mongodb::rename(const Namespace& from, const Namespace& to) {
 
 Status Mongodb::create_indexes(const Namespace& ns, const std::vector<Bson>& indexes) {
   TRY(facts());
+  if (std::all_of(indexes.begin(), indexes.end(), is_id_index)) return {};
+  TRY_LET(const bool collated, is_collated(Lease(*pool_), ns));
   std::vector<Bson> wanted;
   for (const auto& index : indexes)
-    if (!is_id_index(index)) wanted.push_back(Document().members(index, {"ns"}).bytes());
-  if (wanted.empty()) return {};
+    if (!is_id_index(index)) wanted.push_back(index_to_create(index, collated));
   Document command;
   command.text("createIndexes", ns.collection).array("indexes", wanted);
   add_majority(command);

@@ -84,6 +84,9 @@ bool has(std::string_view document, const char* path);
 std::string_view first_key(std::string_view document);
 // The documents inside an array; elements of other kinds are left out.
 std::vector<std::string_view> documents_in(std::string_view array);
+// An index as createIndexes takes it, from one that was listed. In a collection with a collation of
+// its own an index without one was made with the simple one, and must say so.
+Bson index_to_create(std::string_view listed, bool collated);
 // The bytes of the embedded document or array under the iterator; no data: neither.
 std::string_view bytes_of_document(const bson_iter_t& at);
 

@@ -12,6 +12,7 @@ namespace {
 const Namespace log_namespace = {"local", "oplog.rs"};
 const Namespace marker_namespace = {own_database, "markers"};
 constexpr Millis between_looks{20};
+constexpr std::size_t tails_kept = 4;
 // mongod shows its log without holes. Other servers may show an entry a moment after younger
 // ones, so each reading begins this much earlier and skips what the reading before it has seen.
 constexpr std::uint64_t overlap = std::uint64_t{1} << 32;
@@ -84,6 +85,13 @@ Document marker_id() {
   return id;
 }
 
+std::function<bool(const Position&, std::string_view)> is_marker(const Bson& marker) {
+  return [&marker](const Position&, std::string_view entry) {
+    return text_at(entry, "op") == "i" && text_at(entry, "ns") == marker_namespace.text() &&
+           doc_at(entry, "o") == std::string_view(marker);
+  };
+}
+
 }  // namespace
 
 Result<Bson> Mongodb::write_marker(const Lease& lease, bool log) {
@@ -148,9 +156,38 @@ Result<Position> Mongodb::mark() {
   const Lease lease(*pool_);
   const std::uint64_t before = pool_->seen();
   TRY_LET(const Bson marker, write_marker(lease, true));
-  TRY_LET(const auto found, find_markers(lease, {marker}, before));
+  TRY_LET(auto at, find_with_tail(lease, marker, before));
+  if (!at) {
+    TRY_LET(const auto found, find_markers(lease, {marker}, before));
+    at = found.front();
+  }
   remove_marker(lease, marker);
-  return found.front();
+  return *at;
+}
+
+// One reading for the marker and for what stands just before it, so that the reading that begins at
+// the marker does not take that for later. Nothing when the marker took long to be written.
+Result<std::optional<Position>> Mongodb::find_with_tail(const Lease& lease, const Bson& marker,
+                                                        std::uint64_t before) {
+  const std::uint64_t newest = pool_->seen();
+  if (newest <= overlap) return std::optional<Position>();
+  const Position begin{std::max(before, newest - overlap), 0};
+  TRY_LET(auto window, read_window(lease, begin, newest, is_marker(marker), {}));
+  if (window.end) keep(std::move(window.tail));
+  return window.end;
+}
+
+void Mongodb::keep(Tail tail) {
+  const std::lock_guard lock(tail_lock_);
+  tails_.push_back(std::move(tail));
+  if (tails_.size() > tails_kept) tails_.pop_front();
+}
+
+Mongodb::Tail Mongodb::tail_at(const Position& end) {
+  const std::lock_guard lock(tail_lock_);
+  for (const auto& tail : tails_)
+    if (tail.end == end) return tail;
+  return {};
 }
 
 Result<std::vector<Position>> Mongodb::mark_twice() {
@@ -180,12 +217,8 @@ Result<Database::CaughtUp> Mongodb::catch_up(const Position& from, std::stop_tok
     return fail(Fault::refused, "a standalone server has no change log to read from");
   const Lease lease(*pool_);
   TRY_LET(const Bson marker, write_marker(lease, true));
-  const auto is_end = [&](const Position&, std::string_view entry) {
-    return text_at(entry, "op") == "i" && text_at(entry, "ns") == marker_namespace.text() &&
-           doc_at(entry, "o") == std::string_view(marker);
-  };
   // The write's answer has told a time that is not before the marker's.
-  TRY_LET(auto read, read_until(lease, from, pool_->seen(), is_end, stop));
+  TRY_LET(auto read, read_until(lease, from, pool_->seen(), is_marker(marker), stop));
   remove_marker(lease, marker);
   return read;
 }
@@ -198,13 +231,13 @@ Result<Database::CaughtUp> Mongodb::read_until(const Lease& lease, const Positio
     TRY_LET(auto window, read_window(lease, from, newest, is_end, stop));
     if (window.end && !window.begins_at_from) {
       window.touched = {};
+      window.touched.ids_complete = false;
       window.touched.restart =
           "the change log does not hold the position of the point before: it no "
           "longer reaches back, or the history is another one";
     }
     if (window.end) {
-      const std::lock_guard lock(tail_lock_);
-      tail_ = std::move(window.tail);
+      keep(std::move(window.tail));
       return CaughtUp{*window.end, std::move(window.touched)};
     }
     if (std::chrono::steady_clock::now() > deadline)
@@ -216,11 +249,7 @@ Result<Database::CaughtUp> Mongodb::read_until(const Lease& lease, const Positio
 Result<Mongodb::Window> Mongodb::read_window(const Lease& lease, const Position& from,
                                              std::uint64_t newest, const IsEnd& is_end,
                                              std::stop_token stop) {
-  Tail before;
-  {
-    const std::lock_guard lock(tail_lock_);
-    if (tail_.end == from) before = tail_;
-  }
+  const Tail before = tail_at(from);
   const Lease second(*pool_);  // for links back, while the first one's cursor is open
   LogReading reading(config_.names, [&](const Position& at) { return entry_at(second, at); });
   reading.commands_count_from(from.timestamp);

@@ -4,6 +4,7 @@
 // server told about itself, and the newest marker.
 #pragma once
 
+#include <deque>
 #include <mutex>
 #include <unordered_set>
 
@@ -27,6 +28,7 @@ class Mongodb final : public Database {
   Status fetch(const Namespace& ns, const std::vector<Bson>& ids,
                const DocumentSink& sink) override;
   Result<std::uint64_t> count(const Namespace& ns) override;
+  Result<std::uint64_t> estimate(const Namespace& ns) override;
   Result<Position> mark() override;
   Result<Touched> touched(const Position& from, const Position& to, std::stop_token stop) override;
   Result<CaughtUp> catch_up(const Position& from, std::stop_token stop) override;
@@ -55,6 +57,8 @@ class Mongodb final : public Database {
   struct Sent;  // the driver's answer to an insert
   Sent send(const Lease& lease, const Namespace& ns, const void* list, std::size_t count, bool log);
   Result<Proofs> prove_all(const Facts& facts);
+  Result<std::uint64_t> count_by_reading(Pool& pool, const Namespace& ns, const Bson& filter,
+                                         std::uint64_t limit);
   Status drop_equal(const Namespace& ns, const std::vector<Bson>& documents,
                     std::vector<NotInserted>& refused);
 
@@ -71,12 +75,16 @@ class Mongodb final : public Database {
   Result<std::vector<Position>> find_markers(const Lease& lease, const std::vector<Bson>& markers,
                                              std::uint64_t before);
   Result<std::vector<Position>> mark_twice();
+  Result<std::optional<Position>> find_with_tail(const Lease& lease, const Bson& marker,
+                                                 std::uint64_t before);
   // The entries of the last moment before `end`, as digests: they are shown again to the next
   // reading.
   struct Tail {
     Position end;
     std::unordered_set<std::size_t> seen;
   };
+  void keep(Tail tail);
+  Tail tail_at(const Position& end);
   struct Window {
     bool begins_at_from = false;
     std::optional<Position> end;
@@ -92,12 +100,12 @@ class Mongodb final : public Database {
 
   MongoConfig config_;
   std::unique_ptr<Pool> pool_;
-  std::unique_ptr<Pool> patient_;  // for what takes as long as it takes: index builds
+  std::unique_ptr<Pool> patient_;  // for what takes as long as it takes: index builds, counting
   std::mutex facts_lock_;
   std::optional<Facts> facts_;
   std::optional<std::pair<Facts, Proofs>> proved_;  // all of them held on this server
   std::mutex tail_lock_;
-  Tail tail_;
+  std::deque<Tail> tails_;                       // of the newest readings
   std::atomic<bool> knows_empty_stamps_ = true;  // the server knows bypassEmptyTsReplacement
 };
 

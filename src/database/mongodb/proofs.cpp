@@ -202,7 +202,7 @@ Result<Proofs> Mongodb::prove_all(const Facts& facts) {
   record(out.exact_bytes, prover.exact_bytes(), "a document comes back byte for byte",
          "restored documents may differ from those saved");
   record(out.order_agrees, prover.order_agrees(), "the server sorts `_id` as Belay does",
-         "collections are compared as a whole");
+         "a collection whose ids it sorts otherwise is refused by name");
   if (facts.replica_set.empty()) {
     out.missing.push_back(
         "the server is a standalone: it has no transactions and no change log; a restore point "

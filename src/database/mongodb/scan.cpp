@@ -125,12 +125,26 @@ Status Mongodb::fetch(const Namespace& ns, const std::vector<Bson>& ids, const D
 }
 
 Result<std::uint64_t> Mongodb::count(const Namespace& ns) {
-  return matching(ns, Document().bytes(), 0);
+  return count_by_reading(*patient_, ns, Document().bytes(), 0);
 }
 
-// By reading, not from the collection's own counter: that one may be wrong after a crash.
+Result<std::uint64_t> Mongodb::estimate(const Namespace& ns) {
+  TRY(facts());
+  const Lease lease(*pool_);
+  TRY_LET(const Document reply,
+          lease.run(ns.database, Document().text("count", ns.collection), Nature::read)
+              .in("counting " + ns.text()));
+  return static_cast<std::uint64_t>(number_at(reply.view(), "n").value_or(0));
+}
+
 Result<std::uint64_t> Mongodb::matching(const Namespace& ns, const Bson& filter,
                                         std::uint64_t limit) {
+  return count_by_reading(*pool_, ns, filter, limit);
+}
+
+// Not from the collection's own counter: that one may be wrong after a crash.
+Result<std::uint64_t> Mongodb::count_by_reading(Pool& pool, const Namespace& ns, const Bson& filter,
+                                                std::uint64_t limit) {
   TRY(facts());
   std::vector<Bson> stages = {Document().doc("$match", filter).bytes()};
   if (limit > 0)
@@ -138,7 +152,7 @@ Result<std::uint64_t> Mongodb::matching(const Namespace& ns, const Bson& filter,
   stages.push_back(Document().text("$count", "n").bytes());
   Document command;
   command.text("aggregate", ns.collection).array("pipeline", stages).doc("cursor", Document());
-  const Lease lease(*pool_);
+  const Lease lease(pool);
   TRY_LET(const Document reply,
           lease.run(ns.database, command, Nature::read).in("counting in " + ns.text()));
   return static_cast<std::uint64_t>(number_at(reply.view(), "cursor.firstBatch.0.n").value_or(0));
