@@ -11,6 +11,7 @@ namespace belay::vault {
 namespace {
 
 constexpr int readings_limit = 4;
+constexpr Millis first_pause{300};  // a migration's next command is not far behind its last one
 
 Result<Captured> capture(const BackupContext& context, const database::Facts& server,
                          const database::Proofs& proofs) {
@@ -23,6 +24,8 @@ Result<Captured> capture(const BackupContext& context, const database::Facts& se
     if (captured.again.empty()) return captured;
     why = std::move(captured.again);
     if (context.progress) context.progress({"reading anew: " + why, 0, 0});
+    if (!context.clock.sleep(first_pause * (1 << reading), context.stop))
+      return fail(Fault::cancelled, "stopped while taking the restore point");
   }
   return fail(Fault::busy,
               fmt::format("the reading had to start anew {} times, the last time because: "

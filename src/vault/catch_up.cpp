@@ -85,7 +85,14 @@ class ExactReading {
     TRY_LET(const auto caught, context_.database.catch_up(position_, context_.stop));
     const Touched& touched = caught.touched;
     if (must_restart(touched)) return {};
-    if (touches_whole(touched) || touched.count > 4 * context_.request.small_round) {
+    if (const auto* whole = touched_whole(touched)) {
+      last_error_ = whole->text() +
+                    " is written to all the time, and as a capped collection, or one with a "
+                    "collation, it can only be read whole";
+      snapshot.value().reset();
+      return rounds();
+    }
+    if (touched.count > 4 * context_.request.small_round) {
       snapshot.value().reset();
       return rounds();
     }
@@ -173,10 +180,10 @@ class ExactReading {
     return nullptr;
   }
 
-  bool touches_whole(const Touched& touched) {
-    return std::any_of(touched.entries.begin(), touched.entries.end(), [&](const auto& entry) {
-      return is_read_whole(part_of(entry)->saved.facts);
-    });
+  const database::Namespace* touched_whole(const Touched& touched) {
+    for (const auto& entry : touched.entries)
+      if (is_read_whole(part_of(entry)->saved.facts)) return &entry.ns;
+    return nullptr;
   }
 
   Result<std::uint64_t> take_live(const Touched& touched, const Position& mark) {

@@ -82,7 +82,8 @@ Result<std::vector<Part>> scan_all(const BackupContext& context,
     part.saved.facts = facts;
     if (facts.kind != Collection::Kind::view) {
       // For the bar only; what was really read is counted.
-      auto count = context.progress ? context.database.count(facts.ns) : Result<std::uint64_t>(0);
+      auto count =
+          context.progress ? context.database.estimate(facts.ns) : Result<std::uint64_t>(0);
       part.saved.documents = count ? count.value() : 0;
       TRY(scan_collection(context, position, part.saved));
     }

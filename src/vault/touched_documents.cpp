@@ -16,6 +16,7 @@ namespace belay::vault {
 namespace {
 
 constexpr std::size_t most_in_memory = std::size_t{32} << 20;
+constexpr std::size_t id_overhead = 160;  // of the map's node
 constexpr std::size_t tag_bytes = crypto_aead_chacha20poly1305_ietf_ABYTES;
 
 // The offset of a piece in the file is used once with this key: it can be the nonce.
@@ -94,13 +95,19 @@ void TouchedDocuments::forget(Version& version) {
   version = {};
 }
 
+TouchedDocuments::Version& TouchedDocuments::version_of(const database::Bson& id) {
+  const auto [at, is_new] = versions_.try_emplace(id);
+  if (is_new) budget_->hold(id.size() + id_overhead);
+  return at->second;
+}
+
 void TouchedDocuments::absent(const std::vector<database::Bson>& ids) {
-  for (const auto& id : ids) forget(versions_[id]);
+  for (const auto& id : ids) forget(version_of(id));
 }
 
 Status TouchedDocuments::set(std::string_view document) {
   TRY_LET(const database::Bson id, database::id_of(document));
-  Version& version = versions_[id];
+  Version& version = version_of(id);
   forget(version);
   if (budget_->take(document.size())) {
     version.document = document;
@@ -113,7 +120,10 @@ Status TouchedDocuments::set(std::string_view document) {
 }
 
 void TouchedDocuments::clear() {
-  for (auto& [id, version] : versions_) forget(version);
+  for (auto& [id, version] : versions_) {
+    forget(version);
+    budget_->give_back(id.size() + id_overhead);
+  }
   versions_.clear();
 }
 

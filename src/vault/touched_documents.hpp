@@ -40,6 +40,8 @@ class TouchedBudget {
   explicit TouchedBudget(Random& random) : spool_(random) {}
   // True: the bytes may stay in memory.
   bool take(std::size_t bytes);
+  // Stays in memory whatever it costs: then less is left for documents.
+  void hold(std::size_t bytes) { used_ += bytes; }
   void give_back(std::size_t bytes) { used_ -= bytes; }
   Spool& spool() { return spool_; }
 
@@ -70,6 +72,7 @@ class TouchedDocuments {
       return database::compare_ids(a, b) < 0;
     }
   };
+  Version& version_of(const database::Bson& id);
   void forget(Version& version);
 
   TouchedBudget* budget_;
