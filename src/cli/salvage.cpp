@@ -42,12 +42,65 @@ int show(Session& session, vault::Vault& vault, const std::string& name) {
   return done ? exit_done : tell(done.error());
 }
 
-int put_back(app::Works& works, const std::string& name) {
-  auto report = vault::apply_salvage(*works.site.database, *works.site.vault, name, {});
-  if (!report) return tell(report.error());
-  fmt::print("{} documents put back\n", with_commas(report->applied));
-  for (const auto& conflict : report->conflicts) fmt::print("left alone: {}\n", conflict);
-  return report->conflicts.empty() ? exit_done : exit_failed;
+Result<vault::ApplyChoice> choice_of(const Args& args) {
+  vault::ApplyChoice choice;
+  choice.added = args.has("--added");
+  choice.collection = args.get("--collection");
+  if (args.get("--id").empty()) return choice;
+  auto id = database::from_json(fmt::format("{{\"_id\": {}}}", args.get("--id")));
+  if (!id)
+    return fail(Fault::invalid,
+                "--id takes a value in Extended JSON: --id 5, --id '\"x\"', --id "
+                "'{\"$oid\": \"0123456789abcdef01234567\"}'");
+  choice.id = std::move(*id);
+  return choice;
+}
+
+// A run that deploys or goes back knows what is in the database, and would not see this coming.
+Status nobody_holds(const Opened& opened) {
+  TRY_LET(const auto locks, opened.desk->journal->locks());
+  for (const auto& lock : locks) {
+    if (lock.environment != opened.environment) continue;
+    return fail(Fault::busy,
+                fmt::format("run {} holds {}: wait for it, or belay cancel {}; then apply the "
+                            "salvage",
+                            lock.run, opened.environment, lock.run));
+  }
+  return {};
+}
+
+void print_report(const vault::ApplyReport& report, const char* verb) {
+  fmt::print("{}: {} documents put back, {} replaced, {} removed\n", verb,
+             with_commas(report.inserted), with_commas(report.replaced),
+             with_commas(report.removed));
+  for (const auto& conflict : report.conflicts) fmt::print("left alone: {}\n", conflict);
+}
+
+Result<int> put_back(Session& session, const Opened& opened, app::Works& works,
+                     const std::string& name, const vault::ApplyChoice& choice) {
+  TRY(nobody_holds(opened));
+  auto& database = *works.site.database;
+  TRY_LET(const auto preview, vault::preview_apply(database, *works.site.vault, name, choice, {}));
+  print_report(preview, "would be");
+  const int ending = preview.conflicts.empty() ? exit_done : exit_failed;
+  if (preview.applied() == 0) return ending;
+  TRY_LET(const bool agreed,
+          agree(session,
+                fmt::format("They become what the rewind found, damage that it mended included, "
+                            "in the live database of {}. Go on?",
+                            opened.environment)));
+  if (!agreed) return static_cast<int>(exit_failed);
+  TRY(nobody_holds(opened));
+  TRY_LET(const auto report, vault::apply_salvage(database, *works.site.vault, name, choice, {}));
+  print_report(report, "done");
+  return static_cast<int>(report.conflicts.empty() ? exit_done : exit_failed);
+}
+
+int apply(Session& session, const Args& args, const Opened& opened, app::Works& works) {
+  auto choice = choice_of(args);
+  if (!choice) return tell(choice.error(), exit_usage);
+  auto done = put_back(session, opened, works, args.word(1), *choice);
+  return done ? *done : tell(done.error(), exit_for(done.error()));
 }
 
 int salvage(Session& session, const Args& args) {
@@ -61,7 +114,7 @@ int salvage(Session& session, const Args& args) {
   if (what == "list") return list(session, *(*works)->site.vault);
   if (what == "show" && args.words.size() == 2)
     return show(session, *(*works)->site.vault, args.word(1));
-  if (what == "apply" && args.words.size() == 2) return put_back(**works, args.word(1));
+  if (what == "apply" && args.words.size() == 2) return apply(session, args, *opened, **works);
   return tell(fail(Fault::invalid, "belay salvage knows: list, show NAME, apply NAME"), exit_usage);
 }
 
@@ -73,7 +126,10 @@ Command salvage_command() {
           "[list|show|apply] [NAME]",
           0,
           2,
-          {{"--env", "ENV", "environment"}},
+          {{"--env", "ENV", "environment"},
+           {"--added", "", "apply: only documents that the restore point did not have"},
+           {"--collection", "NS", "apply: only of this collection (shop.orders)"},
+           {"--id", "JSON", "apply: only the document with this _id (Extended JSON)"}},
           salvage,
           manual_of("salvage")};
 }

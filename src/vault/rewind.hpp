@@ -63,11 +63,27 @@ Status read_salvage(Vault& vault, const std::string& name,
                     const std::function<Status(const database::Namespace&, const database::Bson& id,
                                                const std::optional<database::Bson>& live)>& sink);
 
-struct ApplyReport {
-  std::uint64_t applied = 0;
-  std::vector<std::string> conflicts;  // left alone: changed since the rewind
+// Which of the discarded versions; everything that is set must hold.
+struct ApplyChoice {
+  bool added = false;                // only documents that the rewind removed: the point had none
+  std::string collection;            // "shop.orders"
+  std::optional<database::Bson> id;  // {"_id": ...}
 };
+struct ApplyReport {
+  // Documents that were absent and come back; that stand there in the point's version and are
+  // replaced; that the point had and that are removed again.
+  std::uint64_t inserted = 0, replaced = 0, removed = 0;
+  std::vector<std::string> conflicts;  // left alone: changed since the rewind
+  std::uint64_t applied() const { return inserted + replaced + removed; }
+};
+// What the rewind found, the damage that it mended included, where nobody has changed it since.
+// Atomic for each document; killed half-way and repeated it goes on.
 Result<ApplyReport> apply_salvage(database::Database& database, Vault& vault,
-                                  const std::string& name, std::stop_token stop);
+                                  const std::string& name, const ApplyChoice& choice,
+                                  std::stop_token stop);
+// What that would do. Changes nothing.
+Result<ApplyReport> preview_apply(database::Database& database, Vault& vault,
+                                  const std::string& name, const ApplyChoice& choice,
+                                  std::stop_token stop);
 
 }  // namespace belay::vault

@@ -16,6 +16,8 @@ using database::Collection;
 using database::Namespace;
 using How = Task::How;
 
+constexpr std::size_t longest_kept = 60;  // of a name, in a temporary one
+
 const Collection* at(const Catalogue& catalogue, const Namespace& ns) {
   for (const auto& collection : catalogue)
     if (collection.ns == ns) return &collection;
@@ -47,15 +49,45 @@ const Collection* still_there(const Way& way, const Catalogue& now, const Task& 
   return done ? nullptr : there;
 }
 
+// Within the server's limit for names, and never in the middle of a character.
+std::string shortened(std::string name) {
+  if (name.size() <= longest_kept) return name;
+  std::size_t end = longest_kept;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0U) == 0x80U) --end;
+  name.resize(end);
+  return name;
+}
+
+Namespace free_name(const Catalogue& now, const Namespace& near) {
+  for (int i = 1;; ++i) {
+    Namespace name{near.database, fmt::format("belay_rewind_{}_{}", i, shortened(near.collection))};
+    if (!at(now, name)) return name;
+  }
+}
+
+// Out of the way of everybody who writes to it by its name. Without a UUID it would not be known
+// again after a kill: then it stays.
+Status move_aside(Way& way, const Catalogue& now, Collection& old) {
+  if (old.uuid.empty()) return {};
+  const auto aside = free_name(now, old.ns);
+  TRY(way.database.rename(old.ns, aside));
+  old.ns = aside;
+  return {};
+}
+
+// What was written between its salvage and now is saved too, before it is gone.
 Status drop_old(Way& way) {
-  TRY_LET(const auto now, way.database.catalogue());
+  TRY_LET(auto now, way.database.catalogue());
   for (std::uint32_t number = 0; number < way.index.tasks.size(); ++number) {
-    const auto& task = way.index.tasks[number];
-    const auto* old = still_there(way, now, task);
-    if (!old) continue;
+    const auto* there = still_there(way, now, way.index.tasks[number]);
+    if (!there) continue;
     TRY(way.go_on());
-    if (way.resumed && holds_documents(*old)) TRY(salvage_whole_again(way, number, *old));
-    TRY(way.database.drop(old->ns));
+    auto& old = now[static_cast<std::size_t>(there - now.data())];
+    if (holds_documents(old)) {
+      TRY(move_aside(way, now, old));
+      TRY(salvage_whole_again(way, number, old));
+    }
+    TRY(way.database.drop(old.ns));
   }
   return {};
 }
@@ -75,13 +107,6 @@ std::vector<Move> moves(Way& way, Catalogue& now) {
         found.push_back({&collection, task.wanted->ns});
   }
   return found;
-}
-
-Namespace free_name(const Catalogue& now, const Namespace& near) {
-  for (int i = 1;; ++i) {
-    Namespace name{near.database, fmt::format("belay_rewind_{}_{}", i, near.collection)};
-    if (!at(now, name)) return name;
-  }
 }
 
 // Names may stand in each other's way, in a circle too: then one steps aside.
@@ -144,8 +169,21 @@ Status make_room(Way& way, const Task& task, const Collection& now) {
     const auto* twin = index_named(*task.wanted, name);
     if (!twin || !(same_index(index, *twin) || same_index_but_expiry(index, *twin)))
       TRY(way.database.drop_index(now.ns, std::string(name)));
-    else if (is_ttl(index) && task.entries > 0)
-      TRY(switch_expiry_off(way, now.ns, index));
+  }
+  return {};
+}
+
+// First of all: what expires from now on would be missing at the end.
+Status stop_expiry(Way& way) {
+  TRY_LET(const auto now, way.database.catalogue());
+  for (const auto& task : way.index.tasks) {
+    if (task.how != How::change || !holds_documents(*task.wanted)) continue;
+    const auto* collection = with_uuid(now, *task.live);
+    if (!collection) collection = at(now, task.live->ns);
+    if (!collection) continue;
+    TRY(way.go_on());
+    for (const auto& index : collection->indexes)
+      if (is_ttl(index)) TRY(switch_expiry_off(way, collection->ns, index));
   }
   return {};
 }
@@ -233,6 +271,7 @@ Status check_facts(const Task& task, const Collection* now) {
 }  // namespace
 
 Status clear_the_way(Way& way) {
+  TRY(stop_expiry(way));
   TRY(drop_old(way));
   TRY(rename_back(way));
   TRY(make_missing(way));

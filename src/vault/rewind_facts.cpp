@@ -32,7 +32,9 @@ bool neutral(const Field& member) {
 }
 
 bool ignored_of_index(const Field& member) {
-  return member.name == "ns" || member.name == "v";
+  // The simple collation is that of an index that names none.
+  const bool simple = member.name == "collation" && text_of(member.value, "locale") == "simple";
+  return member.name == "ns" || member.name == "v" || simple;
 }
 bool ignored_but_expiry(const Field& member) {
   return ignored_of_index(member) || member.name == "expireAfterSeconds";
@@ -97,6 +99,19 @@ bool same_index_but_expiry(const Bson& a, const Bson& b) {
 }
 bool is_ttl(const Bson& index) {
   return field(index, "expireAfterSeconds").has_value();
+}
+
+bool same_but_expiry(const Collection& live, const Collection& wanted) {
+  const auto has = [](const Collection& facts, const Bson& index) {
+    const auto* twin = index_named(facts, text_of(index, "name"));
+    return twin && (same_index(index, *twin) || same_index_but_expiry(index, *twin));
+  };
+  return live.ns == wanted.ns && same_options(live, wanted) &&
+         std::all_of(live.indexes.begin(), live.indexes.end(),
+                     [&](const Bson& index) { return has(wanted, index); }) &&
+         std::all_of(wanted.indexes.begin(), wanted.indexes.end(), [&](const Bson& index) {
+           return has(live, index) || (is_ttl(index) && !index_named(live, text_of(index, "name")));
+         });
 }
 
 bool has_unique_index(const Collection& facts) {

@@ -13,6 +13,8 @@ const database::Bson* index_named(const database::Collection& facts, std::string
 bool same_index(const database::Bson& a, const database::Bson& b);
 bool same_index_but_expiry(const database::Bson& a, const database::Bson& b);
 bool is_ttl(const database::Bson& index);
+// All of the two entries, but for how long documents live.
+bool same_but_expiry(const database::Collection& live, const database::Collection& wanted);
 bool has_unique_index(const database::Collection& facts);
 bool same_options(const database::Collection& a, const database::Collection& b);
 // Some option differs that the server cannot change in place.

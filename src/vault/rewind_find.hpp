@@ -8,14 +8,16 @@
 namespace belay::vault {
 
 struct Found {
-  std::vector<Task> tasks;  // only collections that differ
+  std::vector<Task> tasks;           // only collections that differ
+  database::Catalogue as_they_were;  // the live collections that do not
   std::uint64_t compared = 0;
 };
 
 // Each version that will change goes to `salvage`, when there is one. Changes nothing else.
+// `again`: documents may have been stopped from expiring by us, which is then no difference.
 // refused: the server's order of ids is not ours, or a collection cannot be brought back.
 Result<Found> find_differences(database::Database& database, Goal& goal, SegmentWriter* salvage,
-                               const std::optional<database::Position>& position,
+                               const std::optional<database::Position>& position, bool again,
                                const OnProgress& progress, std::stop_token stop);
 
 // The documents of `ids` as they are now, in an order of their own: look_up() finds them by id.

@@ -11,11 +11,12 @@ namespace {
 
 using database::Bson;
 
-Error not_as_wanted(const Task& task, std::string_view id) {
-  return fail(Fault::conflict,
-              fmt::format("{}: document {} is not as it shall be after the rewind; hold all "
-                          "writers off and run it again under the same name",
-                          task.ns().text(), database::to_json(id)));
+// What is wrong, for people; empty: nothing.
+using Verdict = Result<std::string>;
+
+std::string not_as_wanted(const Task& task, std::string_view id) {
+  return fmt::format("{}: document {} is not as it shall be", task.ns().text(),
+                     database::to_json(id));
 }
 
 struct Expectation {
@@ -23,7 +24,7 @@ struct Expectation {
   std::optional<Bson> wanted;
 };
 
-Status check(Way& way, const Task& task, std::vector<Expectation>& batch) {
+Verdict check(Way& way, const Task& task, std::vector<Expectation>& batch) {
   std::vector<Bson> ids;
   for (const auto& one : batch) ids.push_back(one.id);
   TRY_LET(auto present, Present::fetch(way.database, task.wanted->ns, ids));
@@ -33,10 +34,11 @@ Status check(Way& way, const Task& task, std::vector<Expectation>& batch) {
   }
   way.verified += batch.size();
   batch.clear();
-  return way.go_on();
+  TRY(way.go_on());
+  return std::string();
 }
 
-Status entries(Way& way, std::uint32_t number) {
+Verdict entries(Way& way, std::uint32_t number) {
   const auto& task = way.index.tasks[number];
   EntryReader reader(way.vault, way.index, number);
   std::vector<Expectation> batch;
@@ -46,11 +48,12 @@ Status entries(Way& way, std::uint32_t number) {
     TRY_LET(auto entry, reader.next());
     if (!batch.empty() && (!entry || batch.size() >= batch_documents || bytes >= batch_bytes)) {
       done += batch.size();
-      TRY(check(way, task, batch));
+      TRY_LET(auto wrong, check(way, task, batch));
+      if (!wrong.empty()) return wrong;
       way.tell("verifying", task, done, task.entries);
       bytes = 0;
     }
-    if (!entry) return {};
+    if (!entry) return std::string();
     Expectation one;
     TRY_LET(one.id, database::id_of(entry->any()));
     if (entry->wanted) one.wanted = Bson(*entry->wanted);
@@ -60,40 +63,40 @@ Status entries(Way& way, std::uint32_t number) {
 }
 
 // Collections that were filled: all of it, in order.
-Status all_documents(Way& way, const Task& task) {
+Verdict all_documents(Way& way, const Task& task) {
   TRY_LET(auto documents, way.goal.documents(task.wanted->ns));
   TRY_LET(auto catalogue, way.database.catalogue());
   auto now = std::find_if(catalogue.begin(), catalogue.end(),
                           [&](const auto& collection) { return collection.ns == task.wanted->ns; });
-  if (now == catalogue.end()) return fail(Fault::conflict, task.ns().text() + " is not there");
+  if (now == catalogue.end()) return task.ns().text() + " is not there";
   TRY_LET(auto both, compare_sequence(way.database, *now, std::nullopt, *documents, way.stop));
   way.verified += both.equal;
-  if (both.same()) return {};
-  return fail(Fault::conflict,
-              fmt::format("{} differs from the goal after {} documents; hold all writers off "
-                          "and run the rewind again under the same name",
-                          task.ns().text(), both.equal));
+  if (both.same()) return std::string();
+  return fmt::format("{} differs from the goal after {} documents", task.ns().text(), both.equal);
+}
+
+Verdict how_many(Way& way, const Task& task) {
+  if (!task.expected) return std::string();
+  TRY_LET(auto count, way.database.count(task.wanted->ns));
+  if (count == *task.expected) return std::string();
+  return fmt::format("{} has {} documents, and shall have {}", task.ns().text(), count,
+                     *task.expected);
 }
 
 }  // namespace
 
-Status verify_documents(Way& way) {
+Result<std::string> verify_documents(Way& way) {
+  way.verified = 0;
   for (std::uint32_t number = 0; number < way.index.tasks.size(); ++number) {
     const auto& task = way.index.tasks[number];
     if (!task.wanted || !holds_documents(*task.wanted)) continue;
-    if (task.from_goal)
-      TRY(all_documents(way, task));
-    else
-      TRY(entries(way, number));
-    if (!task.expected) continue;
-    TRY_LET(auto count, way.database.count(task.wanted->ns));
-    if (count != *task.expected)
-      return fail(Fault::conflict,
-                  fmt::format("{} has {} documents after the rewind, and shall have {}; hold "
-                              "all writers off and rewind again under a new name",
-                              task.ns().text(), count, *task.expected));
+    TRY_LET(auto wrong, task.from_goal ? all_documents(way, task) : entries(way, number));
+    if (wrong.empty()) {
+      TRY_LET(wrong, how_many(way, task));
+    }
+    if (!wrong.empty()) return wrong;
   }
-  return {};
+  return std::string();
 }
 
 }  // namespace belay::vault

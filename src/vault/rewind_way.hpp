@@ -17,6 +17,8 @@ struct Way {
   Clock& clock;
   const OnProgress& progress;
   std::stop_token stop;
+  std::optional<database::Position> since;  // before the comparison; none: nothing tells since
+  database::Catalogue as_they_were;         // collections without a task, when compared
   std::uint64_t verified = 0;
 
   Status go_on() const {
@@ -30,16 +32,19 @@ struct Way {
   }
 };
 
-// Drops, renames and makes collections; drops indexes that would refuse the goal's documents;
-// stops documents from expiring.
+// Stops documents from expiring; drops, renames and makes collections; drops indexes that would
+// refuse the goal's documents.
 Status clear_the_way(Way& way);
 // The documents of every task.
 Status bring_documents(Way& way);
 // Options, views and missing indexes, but for those that let documents expire.
 Status put_facts_back(Way& way);
-// Every changed document is read back; corrupt or conflict names the first that is not as it
-// shall be. Counts into `way.verified`.
-Status verify_documents(Way& way);
+// What anybody else has done since the comparison, or that it cannot be told: for people. Empty:
+// nobody did anything.
+Result<std::string> done_by_others(Way& way);
+// Every changed document is read back: the first that is not as it shall be, for people; empty: all
+// are. Counts into `way.verified`.
+Result<std::string> verify_documents(Way& way);
 // Last; notes in the tasks' differences how many documents are about to expire.
 Status put_expiry_back(Way& way);
 Status verify_facts(Way& way);

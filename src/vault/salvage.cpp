@@ -10,6 +10,7 @@ namespace belay::vault {
 namespace {
 
 constexpr std::string_view magic = "BELAYSV1";
+constexpr std::size_t longest_name = 100, pass_room = 15;  // ".pass-999999999"
 constexpr std::size_t segment_limit = std::size_t{8} << 20;
 const database::Bson no_id("\5\0\0\0\0", 5);
 constexpr std::uint8_t has_live = 1, has_wanted = 2, same = 4;
@@ -78,6 +79,18 @@ Status read_later(Vault& vault, const SalvageIndex& index, const SalvageSink& si
 
 std::string segment_name(const std::string& stem, std::uint64_t number) {
   return fmt::format("{}{:06}", stem, number);
+}
+
+Status read_one(Vault& vault, const SalvageIndex& index, const SalvageSink& sink) {
+  for (std::uint32_t number = 0; number < index.tasks.size(); ++number) {
+    EntryReader entries(vault, index, number);
+    while (true) {
+      TRY_LET(auto entry, entries.next());
+      if (!entry) break;
+      TRY(hand_over(index, *entry, sink));
+    }
+  }
+  return read_later(vault, index, sink);
 }
 
 }  // namespace
@@ -157,7 +170,7 @@ Result<std::optional<Entry>> EntryReader::next() {
 }
 
 Status check_salvage_name(const std::string& name) {
-  const bool fine = !name.empty() && name.size() <= 100 && name[0] != '.' &&
+  const bool fine = !name.empty() && name.size() <= longest_name + pass_room && name[0] != '.' &&
                     std::all_of(name.begin(), name.end(), [](char c) {
                       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
                              (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
@@ -167,6 +180,10 @@ Status check_salvage_name(const std::string& name) {
               fmt::format("'{}' cannot name a salvage: use up to 100 letters, digits, "
                           "'-', '_' and '.'",
                           name));
+}
+
+std::string pass_name(const std::string& name, std::size_t pass) {
+  return pass == 1 ? name : fmt::format("{}.pass-{}", name, pass);
 }
 
 std::string segment_stem(const std::string& name, int attempt) {
@@ -217,15 +234,13 @@ Result<std::vector<SalvageSummary>> list_salvages(Vault& vault) {
 
 Status read_salvage(Vault& vault, const std::string& name, const SalvageSink& sink) {
   TRY_LET(auto index, load_salvage(vault, name));
-  for (std::uint32_t number = 0; number < index.tasks.size(); ++number) {
-    EntryReader entries(vault, index, number);
-    while (true) {
-      TRY_LET(auto entry, entries.next());
-      if (!entry) break;
-      TRY(hand_over(index, *entry, sink));
-    }
+  TRY(read_one(vault, index, sink));
+  for (std::size_t pass = 2;; ++pass) {
+    const auto more = load_salvage(vault, pass_name(name, pass));
+    if (!more && more.error().fault == Fault::missing) return {};
+    if (!more) return more.error();
+    TRY(read_one(vault, *more, sink));
   }
-  return read_later(vault, index, sink);
 }
 
 }  // namespace belay::vault

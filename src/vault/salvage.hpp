@@ -94,6 +94,9 @@ Status save_index(Vault& vault, const SalvageIndex& index);
 // One more than the highest attempt that left segments; the first free number of later versions.
 Result<int> next_attempt(Vault& vault, const std::string& name);
 Result<std::uint64_t> next_later(Vault& vault, const std::string& name);
+// A rewind beside other writers goes on in passes: the salvage of the second one of "x" is
+// "x.pass-2".
+std::string pass_name(const std::string& name, std::size_t pass);
 std::string segment_stem(const std::string& name, int attempt);
 std::string later_stem(const std::string& name);
 // Whether the rewind of that salvage came to its end, and what it verified.

@@ -23,13 +23,19 @@ struct Discarded {
 class Application {
  public:
   Application(database::Database& database, Vault& vault, const SalvageIndex& index,
-              std::stop_token stop)
-      : database_(database), vault_(vault), index_(index), stop_(stop) {}
+              const ApplyChoice& choice, bool write, std::stop_token stop)
+      : database_(database),
+        vault_(vault),
+        index_(index),
+        choice_(choice),
+        write_(write),
+        stop_(std::move(stop)) {}
 
   Result<ApplyReport> run() {
     for (number_ = 0; number_ < index_.tasks.size(); ++number_) {
       const auto& task = index_.tasks[number_];
       if (!task.live) continue;  // nothing was there: nothing was discarded
+      if (!choice_.collection.empty() && choice_.collection != task.live->ns.text()) continue;
       if (task.how == How::remove)
         TRY(removed_collection(task));
       else if (task.ordered)
@@ -37,7 +43,7 @@ class Application {
       else
         TRY(documents(task.wanted->ns));
     }
-    TRY(database_.barrier());
+    if (write_) TRY(database_.barrier());
     if (dropped_ > 0) report_.conflicts.push_back(fmt::format("and {} more", dropped_));
     return std::move(report_);
   }
@@ -62,6 +68,7 @@ class Application {
     const bool there = std::any_of(now.begin(), now.end(), [&](const auto& collection) {
       return collection.ns == task.live->ns;
     });
+    if (!write_) return holds_documents(*task.live) ? documents(task.live->ns) : Status{};
     if (!there) TRY(database_.create(task.live->ns, task.live->options));
     if (!holds_documents(*task.live)) return {};
     TRY(documents(task.live->ns));
@@ -79,7 +86,8 @@ class Application {
     while (true) {
       TRY_LET(auto entry, entries.next());
       if (!entry) return put_back(ns, batch);
-      if (entry->live == entry->wanted) continue;
+      TRY_LET(const bool chosen, is_chosen(*entry));
+      if (!chosen) continue;
       if (batch.size() >= batch_documents || bytes >= batch_bytes) {
         TRY(put_back(ns, batch));
         bytes = 0;
@@ -91,6 +99,13 @@ class Application {
       bytes += (wish.live ? wish.live->size() : 0) + (wish.wanted ? wish.wanted->size() : 0);
       batch.push_back(std::move(wish));
     }
+  }
+
+  Result<bool> is_chosen(const Entry& entry) const {
+    if (entry.live == entry.wanted || (choice_.added && entry.wanted)) return false;
+    if (!choice_.id) return true;
+    TRY_LET(const auto id, database::id_of(entry.any()));
+    return database::compare_ids(id, *choice_.id) == 0;
   }
 
   Status put_back(const database::Namespace& ns, std::vector<Discarded>& batch) {
@@ -118,20 +133,17 @@ class Application {
 
   // All at once; what stands in the way of the others is found by trying each alone.
   Status apply(const database::Namespace& ns, const std::vector<Change>& changes) {
-    std::vector<Change> plain;
-    for (const auto& change : changes) {
-      if (rewritten(change))
-        TRY(rewrite(ns, change));
-      else
-        plain.push_back(change);
+    if (changes.empty()) return {};
+    if (!write_) {
+      for (const auto& change : changes) count(change);
+      return {};
     }
-    if (plain.empty()) return {};
-    TRY_LET(auto results, database_.apply(ns, plain));
-    for (std::size_t i = 0; i < plain.size(); ++i) {
+    TRY_LET(auto results, database_.apply(ns, changes));
+    for (std::size_t i = 0; i < changes.size(); ++i) {
       if (results[i].applied)
-        ++report_.applied;
+        count(changes[i]);
       else
-        TRY(alone(ns, plain[i]));
+        TRY(alone(ns, changes[i]));
     }
     return {};
   }
@@ -139,54 +151,48 @@ class Application {
   Status alone(const database::Namespace& ns, const Change& change) {
     TRY_LET(auto results, database_.apply(ns, {change}));
     if (results[0].applied)
-      ++report_.applied;
+      count(change);
     else
       conflict(
           fmt::format("{} {}: {}", ns.text(), database::to_json(change.id), results[0].reason));
     return {};
   }
 
-  static bool rewritten(const Change& change) {
-    if (!change.expected || !change.wanted) return false;
-    auto from = database::id_of(*change.expected);
-    auto to = database::id_of(*change.wanted);
-    return from && to && *from != *to;
-  }
-
-  // An `_id` with other bytes: remove and insert; what cannot be inserted is put back as it was.
-  Status rewrite(const database::Namespace& ns, const Change& change) {
-    TRY_LET(auto old_id, database::id_of(*change.expected));
-    TRY_LET(auto removed, database_.apply(ns, {Change{old_id, change.expected, std::nullopt}}));
-    if (removed[0].applied) {
-      TRY_LET(auto inserted, database_.apply(ns, {Change{change.id, std::nullopt, change.wanted}}));
-      if (inserted[0].applied) {
-        ++report_.applied;
-        return {};
-      }
-      TRY_LET(auto restored, database_.apply(ns, {Change{old_id, std::nullopt, change.expected}}));
-      if (!restored[0].applied)
-        return fail(Fault::conflict, fmt::format("{} {} could not be put back: {}", ns.text(),
-                                                 database::to_json(old_id), restored[0].reason));
-    }
-    conflict(fmt::format("{} {}: changed since the rewind", ns.text(), database::to_json(old_id)));
-    return {};
+  void count(const Change& change) {
+    ++(!change.wanted ? report_.removed : change.expected ? report_.replaced : report_.inserted);
   }
 
   database::Database& database_;
   Vault& vault_;
   const SalvageIndex& index_;
+  const ApplyChoice& choice_;
+  bool write_;
   std::stop_token stop_;
   std::uint32_t number_ = 0;
   std::uint64_t dropped_ = 0;
   ApplyReport report_;
 };
 
+Result<ApplyReport> go_through(database::Database& database, Vault& vault, const std::string& name,
+                               const ApplyChoice& choice, bool write, std::stop_token stop) {
+  TRY_LET(const auto index, load_salvage(vault, name));
+  return Application(database, vault, index, choice, write, std::move(stop))
+      .run()
+      .in("salvage " + name);
+}
+
 }  // namespace
 
 Result<ApplyReport> apply_salvage(database::Database& database, Vault& vault,
-                                  const std::string& name, std::stop_token stop) {
-  TRY_LET(const auto index, load_salvage(vault, name));
-  return Application(database, vault, index, stop).run().in("salvage " + name);
+                                  const std::string& name, const ApplyChoice& choice,
+                                  std::stop_token stop) {
+  return go_through(database, vault, name, choice, true, std::move(stop));
+}
+
+Result<ApplyReport> preview_apply(database::Database& database, Vault& vault,
+                                  const std::string& name, const ApplyChoice& choice,
+                                  std::stop_token stop) {
+  return go_through(database, vault, name, choice, false, std::move(stop));
 }
 
 }  // namespace belay::vault

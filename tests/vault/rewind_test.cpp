@@ -322,8 +322,8 @@ struct Apply : Rewind {
     bad = everything(world.database);
     rewound();
   }
-  ApplyReport applied() {
-    auto report = apply_salvage(world.database, *world.vault, "salvage-1", {});
+  ApplyReport applied(const ApplyChoice& choice = {}) {
+    auto report = apply_salvage(world.database, *world.vault, "salvage-1", choice, {});
     if (!report) throw std::runtime_error(report.error().message());
     return *report;
   }
@@ -331,19 +331,76 @@ struct Apply : Rewind {
 
 TEST_F(Apply, PutsDiscardedWritesBackAndTwiceChangesNothing) {
   const auto report = applied();
-  EXPECT_EQ(report.applied, 5U);
+  EXPECT_EQ(report.applied(), 5U);
   EXPECT_TRUE(report.conflicts.empty());
   EXPECT_EQ(difference(bad, everything(world.database)), "");
   const auto again = applied();
-  EXPECT_EQ(again.applied, 0U);
+  EXPECT_EQ(again.applied(), 0U);
   EXPECT_TRUE(again.conflicts.empty());
   EXPECT_EQ(difference(bad, everything(world.database)), "");
+}
+
+TEST_F(Apply, OfAddedDocumentsLeavesTheDamageTakenBack) {
+  const auto report = applied({true, "", {}});
+  EXPECT_EQ(report.inserted, 2U);
+  EXPECT_EQ(report.applied(), 2U);
+  EXPECT_TRUE(world.database.one(shop("orders"), R"({"_id": "new"})"));
+  EXPECT_TRUE(world.database.one(shop("extra"), R"({"_id": 1})"));
+  EXPECT_EQ(world.database.one(shop("orders"), R"({"_id": 3})"),
+            bson(R"({"_id": 3, "price": 9, "state": "paid"})"));
+  EXPECT_TRUE(world.database.one(shop("orders"), R"({"_id": 9})"));
+}
+
+TEST_F(Apply, OfOneCollectionOrOneDocumentLeavesTheOthersAlone) {
+  EXPECT_EQ(applied({false, "", bson(R"({"_id": 4.0})")}).replaced, 1U);
+  EXPECT_EQ(world.database.one(shop("orders"), R"({"_id": 4})"),
+            bson(R"({"_id": 4, "price": 44})"));
+  EXPECT_EQ(applied({false, "shop.extra", {}}).inserted, 1U);
+  EXPECT_FALSE(world.database.one(shop("orders"), R"({"_id": "new"})"));
+}
+
+TEST_F(Apply, APreviewCountsAndChangesNothing) {
+  const auto before = everything(world.database);
+  world.forget_calls();
+  auto preview = preview_apply(world.database, *world.vault, "salvage-1", {}, {});
+  ASSERT_TRUE(preview) << preview.error().message();
+  EXPECT_EQ(preview->inserted, 2U);
+  EXPECT_EQ(preview->replaced, 2U);
+  EXPECT_EQ(preview->removed, 1U);
+  EXPECT_FALSE(world.wrote_to_database());
+  EXPECT_EQ(before, everything(world.database));
+}
+
+TEST_F(Apply, KilledAtAnyWriteNoDocumentIsGone) {
+  // Ids of other bytes are removed and inserted: together, or not at all.
+  ASSERT_TRUE(world.undo("salvage-1", "aside"));
+  world.database.erase(shop("orders"), R"({"_id": 5})");
+  world.database.put(shop("orders"), R"({"_id": 5.0, "price": 1})");
+  ASSERT_TRUE(world.rewind(point, "salvage-2"));
+  struct Killed {};
+  for (int event = 1;; ++event) {
+    int seen = 0;
+    world.database.plan.hook = [&](const std::string& name, bool) {
+      if (name == "apply" && ++seen == event) throw Killed{};
+    };
+    bool killed = false;
+    try {
+      ASSERT_TRUE(apply_salvage(world.database, *world.vault, "salvage-2", {}, {}));
+    } catch (const Killed&) {
+      killed = true;
+    }
+    world.database.plan.hook = nullptr;
+    ASSERT_TRUE(world.database.one(shop("orders"), R"({"_id": 5})")) << "gone at " << event;
+    if (!killed) break;
+  }
+  EXPECT_EQ(world.database.one(shop("orders"), R"({"_id": 5})"),
+            bson(R"({"_id": 5.0, "price": 1})"));
 }
 
 TEST_F(Apply, LeavesDocumentsChangedSinceAloneAndNamesThem) {
   world.database.put(shop("orders"), R"({"_id": 4, "price": 45})");
   const auto report = applied();
-  EXPECT_EQ(report.applied, 4U);
+  EXPECT_EQ(report.applied(), 4U);
   ASSERT_EQ(report.conflicts.size(), 1U);
   EXPECT_NE(report.conflicts[0].find("shop.orders"), std::string::npos);
   EXPECT_EQ(world.database.one(shop("orders"), R"({"_id": 4})"),
@@ -355,7 +412,7 @@ TEST_F(Apply, OfWhatAUniqueIndexRefusesIsAConflictAndTheOthersAreApplied) {
       shop("orders"), {bson(R"({"v": 2, "key": {"price": 1}, "name": "u", "unique": true})")}));
   world.database.put(shop("orders"), R"({"_id": 100, "price": 33})");
   const auto report = applied();
-  EXPECT_EQ(report.applied, 4U);
+  EXPECT_EQ(report.applied(), 4U);
   EXPECT_EQ(report.conflicts.size(), 1U);
 }
 
