@@ -160,7 +160,7 @@ class Hostile(unittest.TestCase):
             raise stages.Trouble(f"left running: {left}")
 
     def setUp(self):
-        self.resume_to_the_end()        # what a case that failed left behind would keep this one waiting
+        self.resume()        # what a case that failed left behind would keep this one waiting
         self.live, self.before, self.run_before = self.stage.live(), self.stage.contents(), self.stage.newest_run()
         self.visitor = Visitor(self.stage.api_port)
         self.addCleanup(self.visitor.leave)
@@ -184,14 +184,19 @@ class Hostile(unittest.TestCase):
     def migrating(self):
         stages.wait_until(lambda: (self.stage.flags / "migrating").exists(), 60, "the migration is halfway")
 
-    def resume_to_the_end(self):
-        """What a person types while a run is not over; its state at last."""
+    def resume(self):
+        """What a person types while the newest run is not over."""
         said = []
         for _ in range(4):
             run = self.stage.newest_run()
             if self.stage.run_row(run)["state"] != "open":
                 break
             said.append("%d\n%s" % self.stage.start("resume", run).end())
+        return said
+
+    def resume_to_the_end(self):
+        """The newest run's state at last."""
+        said = self.resume()
         state = self.stage.run_row(self.stage.newest_run())["state"]
         self.assertIn(state, ("done", "rolled_back", "failed"), "\n".join(said))
         return state
