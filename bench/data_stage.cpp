@@ -28,7 +28,8 @@ vault::Point DataStage::take(const std::string& name) {
 }
 
 vault::RewindReport DataStage::rewind(const vault::Point& to, const std::string& name) {
-  return must(vault::rewind(*database, *vault, to, {name, "", "", ""}, clock, {}, {}));
+  return must(
+      vault::rewind(*database, *vault, to, {name, "", "", "", "", to.databases}, clock, {}, {}));
 }
 
 Bson order(std::int32_t number) {

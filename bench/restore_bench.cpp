@@ -52,7 +52,8 @@ std::optional<double> run_rival(const DataStage& stage, const std::string& name,
 vault::RestoreReport restore_as(DataStage& stage, const vault::Point& point,
                                 const std::string& name) {
   const auto rename = std::make_optional(std::pair<std::string, std::string>("shop", name));
-  auto report = must(vault::restore(*stage.vault, point, *stage.database, rename, {}, {}));
+  auto report =
+      must(vault::restore(*stage.vault, point, *stage.database, rename, stage.clock, {}, {}, {}));
   if (!report.complete() || report.documents != point.documents)
     must(fail(Fault::corrupt, "documents are missing from what was restored"));
   return report;

@@ -64,8 +64,8 @@ Result<DataPlan> data_plan(Desk& desk, const std::string& environment,
                            const engine::Releases& releases, const engine::Release& target) {
   TRY_LET(const auto data, engine::data_left(*desk.journal, environment, releases, target.tag));
   switch (data.kind) {
-    case engine::DataOf::Kind::point: return DataPlan{data.name, ""};
-    case engine::DataOf::Kind::undo: return DataPlan{"", data.name};
+    case engine::DataOf::Kind::point: return DataPlan{data.name, "", data.run};
+    case engine::DataOf::Kind::undo: return DataPlan{"", data.name, data.run};
     case engine::DataOf::Kind::none: break;
   }
   return fail(Fault::missing,
@@ -135,10 +135,25 @@ Status tell_way_back(Desk& desk, Plan& plan, const PolicyChoice& choice, const E
   return {};
 }
 
+// A rewind needs all writers held off. Where no proxy of ours does it, people must: the plan says
+// so, and whoever agrees to it agrees to that.
+void warn_of_writers(Plan& plan) {
+  if (plan.first_of("rewind") == nullptr || plan.first_of("hold") != nullptr) return;
+  const auto estimates = plan.notes.value("estimates", Json::object());
+  const auto time = estimates.contains("rewind")
+                        ? "about " + for_people(Millis(estimates["rewind"].get<std::int64_t>()))
+                        : std::string("as long as reading the database takes");
+  plan.notes["warnings"].push_back(fmt::format(
+      "no proxy of Belay's holds writes back here: stop every writer (services, workers, cron) "
+      "before you agree, until the rewind has ended ({})",
+      time));
+}
+
 // What depends on the steps.
 Status finish_way_back(Desk& desk, Plan& plan, const EnvironmentSpec& env) {
   plan.notes["estimates"] = estimates(desk, plan);
   plan.notes["warnings"] = warnings_of(plan, env);
+  warn_of_writers(plan);
   return fits_the_journal(plan);
 }
 
@@ -165,7 +180,7 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   DataPlan data;
   const bool has_database = database_of(desk.project.spec, env->name) != nullptr;
   if (!request.undo_run.empty()) {
-    data.undo = "salvage-" + request.undo_run;
+    data = {"", "salvage-" + request.undo_run, request.undo_run};
   } else if (request.code) {
     TRY_LET(target, target_of(releases, *env, request));
     if (target->tag == live.tag) return fail(Fault::invalid, target->tag + " is live already");

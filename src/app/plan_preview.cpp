@@ -2,6 +2,7 @@
 #include "app/plan_preview.hpp"
 
 #include "app/wire.hpp"
+#include "engine/points.hpp"
 #include "vault/rewind.hpp"
 
 namespace belay::app {
@@ -51,16 +52,18 @@ Differences undone(Differences differences) {
   return differences;
 }
 
-Result<Json> of_salvage(vault::Vault& vault, const std::string& name) {
-  TRY_LET(auto all, vault::list_salvages(vault));
-  const auto at =
-      std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
+Result<Json> of_salvage(const engine::Site& site, const DataPlan& data) {
+  auto name = engine::salvage_meant(site, {{"undo", data.undo}, {"of", data.run}}, "");
+  if (!name && name.error().fault != Fault::missing) return std::move(name).error();
+  TRY_LET(auto all, vault::list_salvages(*site.vault));
+  const auto at = std::find_if(all.begin(), all.end(),
+                               [&](const auto& one) { return name && one.name == *name; });
   if (at == all.end()) {
-    return fail(Fault::missing, "there is no " + name +
+    return fail(Fault::missing, "there is no " + data.undo +
                                     " in the vault: that run changed no data, or what it kept has "
                                     "expired; see: belay salvage list");
   }
-  return to_json(name, at->at, undone(at->differences));
+  return to_json(*name, at->at, undone(at->differences));
 }
 
 }  // namespace
@@ -72,10 +75,10 @@ Result<Json> preview_of(Desk& desk, const std::string& environment, const DataPl
     return fail(Fault::invalid, "belay.yaml has no database for " + environment +
                                     ", so there is no data to bring back");
   }
-  if (data.point.empty()) return of_salvage(*site.vault, data.undo);
-  TRY_LET(auto point, site.vault->load(data.point));
+  if (data.point.empty()) return of_salvage(site, data);
+  TRY_LET(auto point, engine::point_meant(site, {{"point", data.point}, {"of", data.run}}, ""));
   TRY_LET(auto preview, vault::preview_rewind(*site.database, *site.vault, point, {}, {}));
-  return to_json(point.name, point.finished, preview.differences);
+  return to_json(point.name, vault::instant_of(point), preview.differences);
 }
 
 }  // namespace belay::app

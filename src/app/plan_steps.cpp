@@ -241,7 +241,6 @@ void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
   const auto rule = parts.env->rollback.database;
   if (!shape.migrates || !shape.restore_point || rule == pipeline::DataReturn::never) return;
   const bool ask = rule == pipeline::DataReturn::ask;
-  const Json only{{"only_if_rewinding", ask}};
   if (ask) {
     back(plan, "back:preview", "preview", "what going back would cost", {{"point", "rp-{run}"}},
          {"migrate"});
@@ -251,9 +250,9 @@ void add_data_back(Plan& plan, const PlanParts& parts, const Shape& shape) {
          Json::object(), {"migrate"});
   }
   if (shape.proxied && ask && !plan.live.empty())
-    back(plan, "back:hold", "hold", "new requests wait", only, {"migrate"});
-  Json args{{"point", "rp-{run}"}, {"only_if_rewinding", ask}};
-  back(plan, "back:rewind", "rewind", "data as of the restore point", std::move(args), {"migrate"});
+    back(plan, "back:hold", "hold", "new requests wait", {{"only_if_rewinding", ask}}, {"migrate"});
+  back(plan, "back:rewind", "rewind", "data as of the restore point",
+       {{"point", "rp-{run}"}, {"only_if_rewinding", ask}}, {"migrate"});
 }
 
 // The steps that bring versions of the new release up.
@@ -344,7 +343,8 @@ void rollback_steps(Plan& plan, const PlanParts& parts, const DataPlan& data, bo
         "rewind", "rewind",
         data.point.empty() ? "undo of the rewind kept in " + data.undo : "data as of " + data.point,
         "rewind to the salvage");
-    rewind.args = data.point.empty() ? Json{{"undo", data.undo}} : Json{{"point", data.point}};
+    rewind.args = {{data.point.empty() ? "undo" : "point", data.point + data.undo},
+                   {"of", data.run}};
     after = then(plan.steps, std::move(rewind), after);
   } else if (parts.database != nullptr && code) {
     // Beside the checks: the customers are on the old code already.

@@ -21,8 +21,9 @@ struct PlanParts {
 };
 
 struct DataPlan {
-  std::string point;  // a restore point to rewind to
-  std::string undo;   // or a salvage whose rewind is undone
+  std::string point;     // a restore point to rewind to
+  std::string undo;      // or a salvage whose rewind is undone
+  std::string run = {};  // whose point or salvage it must be; empty: named by hand
   bool any() const { return !point.empty() || !undo.empty(); }
 };
 

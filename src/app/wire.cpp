@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/wire.hpp"
 
+#include "app/fresh_reading.hpp"
 #include "app/plan_steps.hpp"
 #include "app/vault_key.hpp"
 
@@ -85,22 +86,30 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
   TRY_LET(auto uri, works.secrets->expand(wanted->uri).in("database.uri"));
   works.site.database_name =
       wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
+  works.site.database_names = wanted->names;
+  if (wanted->names.empty()) works.site.database_names = {works.site.database_name};
   const database::MongoConfig config{uri, wanted->names};
   TRY_LET(works.parts->database, database::make_mongodb(config).in("database.uri"));
   auto hurried = std::make_shared<Hurried>();
   hurried->config = config;
   works.site.database_within = [hurried](Millis limit) { return hurried->within(limit); };
   const auto& vault = vault_of(spec, environment);
-  works.parts->store = storage::make_local(store_of(vault, desk.project.places, folder));
+  const Path store = store_of(vault, desk.project.places, folder);
+  works.parts->store = storage::make_local(store);
   TRY_LET(auto key, vault_key(desk, vault, *works.parts->store, *works.secrets).in("vault.key"));
   if (key) {
     TRY_LET(works.parts->vault,
             vault::open_vault(*works.parts->store, *key, desk.world().clock, desk.world().random)
                 .in("vault"));
+    works.site.verify_afresh = [store, key = *key](const std::string& point,
+                                                   std::stop_token stop) {
+      return read_in_child(store, key, point, std::move(stop));
+    };
   } else {
     works.vault_absent = true;
     works.parts->vault = vault::make_absent_vault(works.parts->store->where());
   }
+  works.site.backups = desk.project.places.backups();
   works.site.database = works.parts->database.get();
   works.site.vault = works.parts->vault.get();
   return {};

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "app/fresh_reading.hpp"
 #include "base/text.hpp"
 #include "cli/version.hpp"
 
@@ -172,6 +173,7 @@ Session session_here() {
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
+  if (argc == 2 && std::string_view(argv[1]) == app::reading_word) return app::answer_reading();
   Session session = session_here();
   CLI::App app(
       "Belay takes a web application and its MongoDB to production, and back: code and data.",

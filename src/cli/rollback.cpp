@@ -28,7 +28,13 @@ int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args
   else if (args.has("--dry-run"))
     fmt::print("{}\n", plan_json(plan));
   if (args.has("--dry-run")) return exit_changes;
-  auto agreed = agree(session, fmt::format("Go back in {}?", plan.environment));
+  const bool open = plan.first_of("rewind") != nullptr && plan.first_of("hold") == nullptr;
+  auto agreed =
+      agree(session,
+            fmt::format("{}Go back in {}?",
+                        open ? "Every writer must be stopped: nothing else holds them. " : "",
+                        plan.environment),
+            open ? "stopped" : "yes");
   if (!agreed) return tell(agreed.error(), exit_usage);
   if (!*agreed) return exit_failed;
   if (auto works = app::wire_run(desk, plan); !works) return tell(works.error(), exit_usage);

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "cli/session.hpp"
+#include "engine/points.hpp"
 #include "vault/rewind.hpp"
 
 namespace belay::cli {
@@ -19,7 +20,10 @@ int list(Session& session, vault::Vault& vault) {
                                     {"point", one.point},
                                     {"run", one.run},
                                     {"at", to_text(one.at)},
-                                    {"documents", one.documents}}));
+                                    {"documents", one.documents},
+                                    {"damaged", one.damaged}}));
+    } else if (!one.damaged.empty()) {
+      fmt::print("{:<24} DAMAGED: {}\n", one.name, one.damaged);
     } else {
       fmt::print("{:<24} {}  {:>10} documents  run {}  back to {}\n", one.name,
                  to_text(one.at).substr(0, 19), with_commas(one.documents), one.run, one.point);
@@ -79,6 +83,7 @@ void print_report(const vault::ApplyReport& report, const char* verb) {
 Result<int> put_back(Session& session, const Opened& opened, app::Works& works,
                      const std::string& name, const vault::ApplyChoice& choice) {
   TRY(nobody_holds(opened));
+  TRY(engine::salvage_meant(works.site, {{"undo", name}}, ""));
   auto& database = *works.site.database;
   TRY_LET(const auto preview, vault::preview_apply(database, *works.site.vault, name, choice, {}));
   print_report(preview, "would be");

@@ -50,11 +50,16 @@ struct Site {
   // The same database, over a connection whose commands end within `limit`: for checks. Not given:
   // `database` itself.
   std::function<Result<database::Database*>(Millis limit)> database_within;
-  std::string database_name;      // for checks that name a collection only
+  std::string database_name;                // for checks that name a collection only
+  std::vector<std::string> database_names;  // the application's
+  // Reads a restore point in a process of its own. Not given: in this one.
+  std::function<Result<vault::VerifyReport>(const std::string& point, std::stop_token stop)>
+      verify_afresh;
   Path prefix;                    // of the project inside its work tree
   Environment plain_environment;  // for test and build: no secrets
   Path work;                      // scratch of runs, in the state folder
   Path reports;                   // health reports
+  Path backups;                   // metadata files of restore points; empty: none are written
 
   const pipeline::EnvironmentSpec& env() const { return *present.environment(environment); }
   // The services of a release that this environment places, in the order of `needs`.

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "vault/owner.hpp"
 #include "vault/reading.hpp"
 #include "vault/verify.hpp"
 
@@ -43,8 +44,10 @@ Status check_blocks(const BackupContext& context, Point& point) {
       if (context.progress) context.progress({"verifying " + name, done, saved.documents});
     });
     if (!reading) return std::move(reading).error().in("reading back " + name);
-    const bool merged = !saved.delta.blocks.empty() || !saved.gone.empty();
-    if (!merged && (reading->documents != saved.documents || reading->md5 != saved.md5)) {
+    // A view was not read, and of a merged one nobody knew the hash so far.
+    const bool hashed = saved.facts.kind != database::Collection::Kind::view &&
+                        saved.delta.blocks.empty() && saved.gone.empty();
+    if (hashed && (reading->documents != saved.documents || reading->md5 != saved.md5)) {
       return fail(Fault::corrupt, name + " does not come back from " + context.vault.where() +
                                       " as it was written: the store is not to be trusted");
     }
@@ -57,6 +60,18 @@ Status check_blocks(const BackupContext& context, Point& point) {
   return {};
 }
 
+// What did not come back was in the store before, damaged, and was not stored again: content that
+// is there never is. True: it is gone, and the next reading stores it.
+bool cleared_of_damage(const BackupContext& context, const Point& point, const Error& error) {
+  if (error.fault != Fault::corrupt && error.fault != Fault::missing) return false;
+  const auto dropped = context.vault.drop_damaged(point.collections);
+  if (!dropped || *dropped == 0) return false;
+  if (context.progress)
+    context.progress(
+        {fmt::format("reading anew: {} blocks in the store were damaged", *dropped), 0, 0});
+  return true;
+}
+
 Point make_point(const BackupRequest& request, const database::Facts& server,
                  const database::Proofs& proofs, Captured captured) {
   Point point;
@@ -65,6 +80,8 @@ Point make_point(const BackupRequest& request, const database::Facts& server,
   point.project = request.project;
   point.environment = request.environment;
   point.run = request.run;
+  point.by = request.by;
+  point.origin = request.origin;
   point.journal_head = request.journal_head;
   point.server = server;
   point.proofs = proofs;
@@ -74,11 +91,23 @@ Point make_point(const BackupRequest& request, const database::Facts& server,
   point.method = captured.method;
   point.since = captured.since;
   point.instant = captured.instant;
-  std::set<std::string> databases;
+  std::set<std::string> databases(request.databases.begin(), request.databases.end());
   for (const auto& saved : captured.collections) databases.insert(saved.facts.ns.database);
   point.databases.assign(databases.begin(), databases.end());
   point.collections = std::move(captured.collections);
   return point;
+}
+
+Result<Point> capture_whole(const BackupContext& context, const database::Facts& server,
+                            const database::Proofs& proofs) {
+  for (bool first = true;; first = false) {
+    TRY_LET(Captured captured, capture(context, server, proofs));
+    Point point = make_point(context.request, server, proofs, std::move(captured));
+    Status whole = check_blocks(context, point);
+    if (whole) return point;
+    if (!first || !cleared_of_damage(context, point, whole.error()))
+      return std::move(whole).error();
+  }
 }
 
 // Settles also a commit whose reply was lost: the manifest is read back and is the judge.
@@ -89,8 +118,12 @@ Result<Point> commit_and_read(Vault& vault, const Point& point) {
   if (!committed && !taken && !unknown) return std::move(committed).error();
   auto loaded = vault.load(point.name);
   if (!loaded) return unknown ? std::move(committed).error() : std::move(loaded).error();
-  // Whoever took the name meanwhile took the same restore point: names belong to runs.
-  if (taken) return loaded;
+  if (taken && !point.origin.empty() && owner_of(*loaded) == owner_of(point)) return loaded;
+  if (taken) {
+    return fail(Fault::conflict, fmt::format("the name was taken meanwhile ({}): take the restore "
+                                             "point again",
+                                             text_of(owner_of(*loaded))));
+  }
   if (canonical(to_json(loaded.value())) != canonical(to_json(point))) {
     return fail(Fault::corrupt, "the manifest does not come back from " + vault.where() +
                                     " as it was written: the store is not to be trusted");
@@ -109,9 +142,7 @@ Result<Point> take(const BackupContext& context) {
   TRY_LET(const database::Proofs proofs, context.database.prove());
   const TimePoint started = context.clock.now();
   const std::uint64_t written = context.vault.bytes_written();
-  TRY_LET(Captured captured, capture(context, server, proofs));
-  Point point = make_point(context.request, server, proofs, std::move(captured));
-  TRY(check_blocks(context, point));
+  TRY_LET(Point point, capture_whole(context, server, proofs));
   point.started = started;
   point.finished = context.clock.now();
   point.stored_bytes = context.vault.bytes_written() - written;
@@ -124,10 +155,13 @@ Result<Point> take_restore_point(database::Database& database, Vault& vault,
                                  const BackupRequest& request, Clock& clock,
                                  const OnProgress& progress, std::stop_token stop) {
   const std::string where = "restore point " + request.name;
-  auto there = vault.load(request.name);
-  if (there) return there;
-  if (there.error().fault != Fault::missing) return std::move(there).error();
-  const BackupContext context{database, vault, request, clock, progress, stop};
+  const Owner owner{request.project, request.environment, request.run, request.origin};
+  auto slot = point_slot(vault, request.name, owner);
+  if (!slot) return std::move(slot).error().in(where);
+  if (slot->mine) return std::move(*slot->mine);
+  BackupRequest named = request;
+  named.name = slot->name;
+  const BackupContext context{database, vault, named, clock, progress, stop};
   return take(context).in(where);
 }
 

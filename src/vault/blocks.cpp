@@ -63,6 +63,20 @@ Result<std::string> Blocks::get(const Block& block) const {
   return content;
 }
 
+Result<bool> Blocks::drop_damaged(const Block& block) {
+  // Once may be the machine's fault; removing is for ever.
+  for (int reading = 0; reading < 2; ++reading) {
+    auto content = get(block);
+    if (content) return false;
+    const Fault fault = content.error().fault;
+    if (fault != Fault::corrupt && fault != Fault::missing) return std::move(content).error();
+  }
+  TRY(store_.remove(block_object(block.name)));
+  const std::lock_guard lock(mutex_);
+  known_.erase(block.name);
+  return true;
+}
+
 Status Blocks::require(const std::unordered_set<std::string>& names) {
   TRY_LET(const bool unbroken, lease_.ensure());
   static_cast<void>(unbroken);

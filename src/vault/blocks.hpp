@@ -28,6 +28,9 @@ class Blocks {
   Result<std::string> put(std::string_view content);
   // Decrypted and compared with its name and with what the manifest says. missing, corrupt.
   Result<std::string> get(const Block& block) const;
+  // A block that cannot be read, twice in a row, is removed, so that it is stored again when it is
+  // written next. True: it is gone.
+  Result<bool> drop_damaged(const Block& block);
   // All of these are in the store now, by a fresh listing; missing: names the first that is not.
   Status require(const std::unordered_set<std::string>& names);
   std::uint64_t bytes_written() const { return bytes_written_; }

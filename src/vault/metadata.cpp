@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "base/hash.hpp"
+#include "vault/owner.hpp"
 #include "vault/vault.hpp"
 
 namespace belay::vault {
@@ -14,6 +15,7 @@ Json variable(const char* name) {
 }
 
 Json triggered_by(const Point& point) {
+  if (!point.by.empty()) return point.by;
   const Json actor = variable("GITHUB_ACTOR");
   if (!actor.is_null()) return actor;
   return point.run.empty() ? point.kind : point.run;
@@ -33,6 +35,12 @@ Json metadata(const Point& point) {
           {"triggered_by", triggered_by(point)},
           {"github_run_id", variable("GITHUB_RUN_ID")},
           {"github_sha", variable("GITHUB_SHA")}};
+}
+
+Status write_metadata(const Path& folder, const Point& point) {
+  TRY(check_point_name(point.name));
+  TRY(make_folder(folder));
+  return write_file(folder / (point.name + "-metadata.json"), metadata(point).dump(2) + "\n");
 }
 
 }  // namespace belay::vault

@@ -153,6 +153,8 @@ Point parse(const Json& json) {
   point.project = text("project");
   point.environment = text("environment");
   point.run = text("run");
+  point.by = json.value("by", std::string());
+  point.origin = json.value("origin", std::string());  // older manifests are nobody's
   point.exact = json.at("exact").get<bool>();
   point.method = text("method");
   point.since = position_from(json.at("since"));
@@ -174,6 +176,11 @@ Point parse(const Json& json) {
 
 }  // namespace
 
+TimePoint instant_of(const Point& point) {
+  if (!point.instant) return point.finished;
+  return TimePoint(std::chrono::seconds(point.instant->timestamp >> 32));
+}
+
 Json to_json(const Point& point) {
   Json collections = Json::array();
   for (const auto& saved : point.collections) collections.push_back(collection_json(saved));
@@ -185,6 +192,8 @@ Json to_json(const Point& point) {
           {"project", point.project},
           {"environment", point.environment},
           {"run", point.run},
+          {"by", point.by},
+          {"origin", point.origin},
           {"exact", point.exact},
           {"method", point.method},
           {"since", position_json(point.since)},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <set>
 
-#include "vault/vault.hpp"
+#include "vault/rewind.hpp"
 
 namespace belay::vault {
 
@@ -10,6 +10,8 @@ namespace {
 Millis days(int count) {
   return std::chrono::hours(24) * count;
 }
+
+constexpr std::string_view salvages_prefix = "salvage/", index_mark = "/index", end_mark = "/done";
 
 bool is_safety(const PointSummary& point) {
   return point.kind == "safety";
@@ -35,6 +37,41 @@ std::vector<std::string> expired(const std::vector<PointSummary>& points, const 
   }
   std::reverse(out.begin(), out.end());
   return out;
+}
+
+std::vector<std::string> expired_salvages(const std::vector<SalvageSummary>& salvages, int age,
+                                          TimePoint now) {
+  std::vector<std::string> out;
+  for (const auto& salvage : salvages) {
+    // An unfinished one is what its rewind goes on with; a damaged one is evidence.
+    const bool stays = !salvage.finished || !salvage.damaged.empty();
+    if (!stays && now - salvage.at > days(age)) out.push_back(salvage.name);
+  }
+  return out;
+}
+
+// The index goes first, so that there is no salvage any more; the mark of its end last, so that
+// what a kill leaves is known for what it is, and not taken for a salvage that is being written.
+Status forget_salvages(Vault& vault, const std::vector<std::string>& names) {
+  TRY_LET(const auto objects, vault.list_sealed(std::string(salvages_prefix)));
+  const std::set<std::string> there(objects.begin(), objects.end());
+  std::set<std::string> gone(names.begin(), names.end());
+  for (const auto& object : objects) {
+    if (!object.ends_with(end_mark)) continue;
+    const auto folder = object.substr(0, object.size() - end_mark.size());
+    if (!there.contains(folder + std::string(index_mark)))
+      gone.insert(folder.substr(salvages_prefix.size()));
+  }
+  for (const auto& name : gone) {
+    const auto folder = std::string(salvages_prefix) + name;
+    TRY(vault.remove_sealed(folder + std::string(index_mark)));
+    for (const auto& object : objects) {
+      if (object.starts_with(folder + "/") && !object.ends_with(end_mark))
+        TRY(vault.remove_sealed(object));
+    }
+    TRY(vault.remove_sealed(folder + std::string(end_mark)));
+  }
+  return {};
 }
 
 }  // namespace belay::vault

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <list>
 
+#include "vault/owner.hpp"
 #include "vault/rewind_way.hpp"
 
 namespace belay::vault {
@@ -46,29 +47,37 @@ Result<Salvaged> go_on_with(Goal& goal, SalvageIndex index) {
   return Salvaged{std::move(index), true, 0};
 }
 
-// The salvage of that name if it is complete, else a new one. No tasks: nothing differs, and
-// nothing was written.
+Owner owner_of(const RewindRequest& request) {
+  return {request.project, request.environment, request.run, request.origin};
+}
+
+Place place_of(const RewindRequest& request) {
+  return {request.project, request.environment, request.databases};
+}
+
+// The run's own salvage if it is complete, else a new one. No tasks: nothing differs, and nothing
+// was written.
 Result<Salvaged> salvage(Database& database, Vault& vault, Goal& goal, const RewindRequest& request,
                          bool again, Clock& clock, const OnProgress& progress,
                          std::stop_token stop) {
-  auto earlier = load_salvage(vault, request.name);
-  if (earlier) return go_on_with(goal, std::move(*earlier));
-  if (earlier.error().fault != Fault::missing) return std::move(earlier).error();
+  TRY_LET(auto slot, salvage_slot(vault, request.name, owner_of(request)));
+  if (slot.mine) return go_on_with(goal, std::move(*slot.mine));
   Salvaged salvaged;
   auto& index = salvaged.index;
-  index = {request.name,
+  index = {slot.name,
            goal.kind,
            goal.of,
            request.project,
            request.environment,
            request.run,
+           request.origin,
            clock.now(),
            1,
            0,
            0,
            {}};
-  TRY_LET(index.attempt, next_attempt(vault, request.name));
-  SegmentWriter writer(vault, segment_stem(request.name, index.attempt), 1);
+  TRY_LET(index.attempt, next_attempt(vault, index.name));
+  SegmentWriter writer(vault, segment_stem(index.name, index.attempt), 1);
   TRY_LET(salvaged.since, newest(database));
   TRY_LET(auto found,
           find_differences(database, goal, &writer, salvaged.since, again, progress, stop));
@@ -115,14 +124,14 @@ class Passes {
     TRY_LET(const bool differs, next());
     report.done.compared = compared_;
     if (!differs) return report;
-    TRY_LET(const auto done, completed(vault_, request_.name));
+    TRY_LET(const auto done, completed(vault_, name()));
     TRY(earlier_ones());
     if (!done) {
       TRY(converge());
       TRY(finish());
     }
     report.verified = done.value_or(verified());
-    report.salvage = request_.name;
+    report.salvage = name();
     report.done.differences = differences_of(ways_.front().index.tasks);
     for (auto way = std::next(ways_.begin()); way != ways_.end(); ++way)
       add_to(report.done.differences, differences_of(way->index.tasks));
@@ -133,7 +142,7 @@ class Passes {
   // One more pass; false: it would have nothing to do.
   Result<bool> next() {
     auto request = request_;
-    request.name = pass_name(request_.name, ways_.size() + 1);
+    request.name = pass_name(name(), ways_.size() + 1);
     TRY_LET(auto salvaged,
             salvage(database_, vault_, goal_, request, !ways_.empty(), clock_, progress_, stop_));
     if (ways_.empty()) compared_ = salvaged.compared;
@@ -147,7 +156,8 @@ class Passes {
   // Of the process before us; all but the newest had come to their end, but for expiry.
   Status earlier_ones() {
     while (ways_.back().resumed) {
-      const auto there = load_salvage(vault_, pass_name(request_.name, ways_.size() + 1));
+      const auto there =
+          load_own_salvage(vault_, pass_name(name(), ways_.size() + 1), owner_of(request_));
       if (!there && there.error().fault == Fault::missing) return {};
       if (!there) return there.error();
       TRY(next());
@@ -174,7 +184,12 @@ class Passes {
     for (auto& way : ways_) TRY(put_expiry_back(way).in("putting expiry back"));
     for (auto& way : ways_) TRY(verify_facts(way).in("verifying"));
     TRY(database_.barrier());
-    return mark_completed(vault_, request_.name, verified());
+    return mark_completed(vault_, name(), verified());
+  }
+
+  // Of the first pass: the asked one, or a longer one where somebody else's has that.
+  const std::string& name() const {
+    return ways_.empty() ? request_.name : ways_.front().index.name;
   }
 
   std::uint64_t verified() const {
@@ -238,6 +253,7 @@ Result<Preview> preview_rewind(Database& database, Vault& vault, const Point& to
 Result<RewindReport> rewind(Database& database, Vault& vault, const Point& to,
                             const RewindRequest& request, Clock& clock, const OnProgress& progress,
                             std::stop_token stop) {
+  TRY(fits(to, place_of(request)));
   auto goal = goal_of(vault, to);
   return bring_to(database, vault, *goal, request, clock, progress, stop)
       .in("rewind to restore point " + to.name);
@@ -247,6 +263,7 @@ Result<RewindReport> undo_rewind(Database& database, Vault& vault, const std::st
                                  const RewindRequest& request, Clock& clock,
                                  const OnProgress& progress, std::stop_token stop) {
   TRY_LET(const auto index, load_salvage(vault, salvage));
+  TRY(fits(index, place_of(request)));
   auto goal = goal_before(vault, index);
   return bring_to(database, vault, *goal, request, clock, progress, stop).in("undo of " + salvage);
 }

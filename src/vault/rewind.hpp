@@ -36,11 +36,15 @@ struct RewindReport {
 };
 
 struct RewindRequest {
-  std::string name;  // "salvage-7": the salvage is kept under it
+  std::string name;  // "salvage-7": the salvage is kept under it, or under that and the origin
   std::string project, environment, run;
+  std::string origin = {};                  // hash of the run's first event
+  std::vector<std::string> databases = {};  // the application's: what may be changed
 };
 
-// Salvage first, then catalogue, documents, indexes, then every document read back.
+// Salvage first, then catalogue, documents, indexes, then every document read back. refused: the
+// point is of another project, environment or other databases. Only the same run goes on with a
+// salvage that is there.
 Result<RewindReport> rewind(database::Database& database, Vault& vault, const Point& to,
                             const RewindRequest& request, Clock& clock, const OnProgress& progress,
                             std::stop_token stop);
@@ -52,12 +56,20 @@ Result<RewindReport> undo_rewind(database::Database& database, Vault& vault,
                                  Clock& clock, const OnProgress& progress, std::stop_token stop);
 
 struct SalvageSummary {
-  std::string name, point, run;
+  std::string name, point, project, environment, run;
   TimePoint at{};
+  bool finished = false;  // the rewind came to its end
+  std::string damaged;    // why it cannot be read; then only its name is known
   std::uint64_t documents = 0;
   std::vector<Difference> differences;
 };
+// Oldest first. One that cannot be read does not hide the others.
 Result<std::vector<SalvageSummary>> list_salvages(Vault& vault);
+// Those of finished rewinds that are older than `days` (pure).
+std::vector<std::string> expired_salvages(const std::vector<SalvageSummary>& salvages, int days,
+                                          TimePoint now);
+// And what an earlier call that was killed left of others. Blocks go with prune.
+Status forget_salvages(Vault& vault, const std::vector<std::string>& names);
 // Each salvaged live version: namespace and document, or a tombstone ("was absent").
 Status read_salvage(Vault& vault, const std::string& name,
                     const std::function<Status(const database::Namespace&, const database::Bson& id,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collections, views, indexes and options on the way to the goal.
 #include <algorithm>
-#include <limits>
 
+#include "vault/expiry.hpp"
 #include "vault/rewind_facts.hpp"
 #include "vault/rewind_way.hpp"
 
@@ -220,31 +220,10 @@ Status make_indexes(Way& way, const Task& task, const Collection& now, bool expi
   return way.database.create_indexes(now.ns, missing);
 }
 
-std::int64_t seconds_of(const Bson& index) {
-  // Any number type: search for the value by comparison would be longer than reading its bytes.
-  const auto member = *field(index, "expireAfterSeconds");
-  std::int64_t whole = 0;
-  double real = 0;
-  if (member.type == 0x01 && member.value.copy(reinterpret_cast<char*>(&real), 8) == 8)
-    return real > 0 && real < 4e9 ? static_cast<std::int64_t>(real) : 0;
-  std::int32_t small = 0;
-  if (member.type == 0x10 && member.value.copy(reinterpret_cast<char*>(&small), 4) == 4)
-    return small;
-  if (member.type == 0x12 && member.value.copy(reinterpret_cast<char*>(&whole), 8) == 8)
-    return whole;
-  return 0;
-}
-
 // Tells people; a server that cannot count is no reason to fail.
 void note_expiring(Way& way, Task& task) {
   for (const auto& index : task.wanted->indexes) {
-    auto key = field(index, "key");
-    if (!is_ttl(index) || !key || fields(key->value).empty()) continue;
-    const auto before = way.clock.now() - std::chrono::seconds(seconds_of(index));
-    const auto limit = BsonBuilder().date("$lt", before.time_since_epoch().count()).finish();
-    const auto filter = BsonBuilder().document(fields(key->value)[0].name, limit).finish();
-    auto count =
-        way.database.matching(task.wanted->ns, filter, std::numeric_limits<std::int32_t>::max());
+    const auto count = about_to_expire(way.database, task.wanted->ns, index, way.clock.now());
     if (count && *count > 0)
       task.difference.catalogue.push_back(fmt::format("index {}: {} documents are about to expire",
                                                       text_of(index, "name"), *count));

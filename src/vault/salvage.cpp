@@ -77,6 +77,16 @@ Status read_later(Vault& vault, const SalvageIndex& index, const SalvageSink& si
   return {};
 }
 
+void summarise(SalvageIndex index, SalvageSummary& out) {
+  out.point = index.of;
+  out.project = index.project;
+  out.environment = index.environment;
+  out.run = index.run;
+  out.at = index.at;
+  out.documents = index.documents;
+  for (auto& task : index.tasks) out.differences.push_back(std::move(task.difference));
+}
+
 std::string segment_name(const std::string& stem, std::uint64_t number) {
   return fmt::format("{}{:06}", stem, number);
 }
@@ -223,9 +233,19 @@ Result<std::vector<SalvageSummary>> list_salvages(Vault& vault) {
     if (!name.ends_with("/index")) continue;
     name.remove_prefix(std::string_view("salvage/").size());
     name.remove_suffix(std::string_view("/index").size());
-    TRY_LET(auto index, load_salvage(vault, std::string(name)));
-    SalvageSummary summary{index.name, index.of, index.run, index.at, index.documents, {}};
-    for (auto& task : index.tasks) summary.differences.push_back(std::move(task.difference));
+    auto index = load_salvage(vault, std::string(name));
+    if (!index && index.error().fault == Fault::missing) continue;  // forgotten since the listing
+    const bool damaged =
+        !index && (index.error().fault == Fault::corrupt || index.error().fault == Fault::refused);
+    if (!index && !damaged) return std::move(index).error();
+    SalvageSummary summary;
+    summary.name = name;
+    summary.finished =
+        std::binary_search(names.begin(), names.end(), folder(summary.name) + "done");
+    if (damaged)
+      summary.damaged = index.error().message();
+    else
+      summarise(std::move(*index), summary);
     found.push_back(std::move(summary));
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.at < b.at; });

@@ -38,6 +38,7 @@ struct Task {
 struct SalvageIndex {
   std::string name, kind;  // "rewind": to the point `of`; "undo": of the salvage `of`
   std::string of, project, environment, run;
+  std::string origin;  // hash of the run's first event: whose run it is
   TimePoint at{};
   int attempt = 1;
   std::uint64_t segments = 0, documents = 0;

@@ -127,6 +127,7 @@ Result<SalvageIndex> index_from(const Json& json) {
   index.project = json.at("project");
   index.environment = json.at("environment");
   index.run = json.at("run");
+  index.origin = json.value("origin", std::string());  // older ones are nobody's
   TRY_LET(index.at, parse_time(json.at("at").get<std::string>()));
   index.attempt = json.at("attempt");
   index.segments = json.at("segments");
@@ -147,6 +148,7 @@ Status save_index(Vault& vault, const SalvageIndex& index) {
             {"project", index.project},
             {"environment", index.environment},
             {"run", index.run},
+            {"origin", index.origin},
             {"at", to_text(index.at)},
             {"attempt", index.attempt},
             {"segments", index.segments},

@@ -17,8 +17,9 @@ constexpr const char* points_prefix = "points/";
 constexpr const char* sealed_prefix = "sealed/";
 
 PointSummary summary_of(const Point& point) {
-  return {point.name,     point.kind,  point.environment, point.run,   point.method,
-          point.finished, point.exact, point.documents,   point.bytes, point.stored_bytes};
+  return {point.name,  point.kind,      point.project,  point.environment,
+          point.run,   point.method,    point.finished, instant_of(point),
+          point.exact, point.documents, point.bytes,    point.stored_bytes};
 }
 
 PointSummary damaged(const std::string& name, const Error& error) {
@@ -154,6 +155,19 @@ class StoredVault final : public Vault {
     return store_.remove(sealed_prefix + name);
   }
   Status forget(const std::string& name) override { return store_.remove(points_prefix + name); }
+
+  Result<std::uint64_t> drop_damaged(const std::vector<SavedCollection>& collections) override {
+    std::uint64_t dropped = 0;
+    for (const auto& saved : collections) {
+      for (const Layer* layer : {&saved.base, &saved.delta}) {
+        for (const auto& block : layer->blocks) {
+          TRY_LET(const bool gone, blocks_.drop_damaged(block));
+          dropped += gone ? 1 : 0;
+        }
+      }
+    }
+    return dropped;
+  }
 
   Result<std::uint64_t> prune() override {
     return prune_blocks(store_, clock_, random_, [this] { return marked(); });

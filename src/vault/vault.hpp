@@ -46,16 +46,22 @@ struct Point {       // a restore point: its manifest
   std::string kind;  // "deploy", "manual", "safety", "salvage"
   TimePoint started{}, finished{};
   std::string project, environment, run;
+  std::string by;      // who asked for it
+  std::string origin;  // hash of the run's first event: whose run it is; empty: made by hand
   bool exact = false;  // at one instant; false: fuzzy, and `method` says why
   std::string method;  // "transaction", "quiet standalone", "fenced", "fuzzy"
   std::optional<database::Position> since, instant;
   database::Facts server;
   database::Proofs proofs;
-  std::vector<std::string> databases;
+  std::vector<std::string> databases;  // the application's, empty ones too
   std::vector<SavedCollection> collections;
   std::uint64_t documents = 0, bytes = 0, stored_bytes = 0;
   std::string journal_head;  // "412:9f3c...": anchors the journal
 };
+
+// When the database was as the point shows it: on a replica set the transaction's time, not when
+// all was written down.
+TimePoint instant_of(const Point& point);
 
 Json to_json(const Point& point);
 Result<Point> point_from_json(const Json& json);
@@ -64,6 +70,8 @@ Result<Point> point_from_json(const Json& json);
 // backup_hash_sha256 is over the canonical manifest, and the manifest names every block by its
 // hash.
 Json metadata(const Point& point);
+// `folder`/NAME-metadata.json.
+Status write_metadata(const Path& folder, const Point& point);
 
 struct Progress {
   std::string what;                   // "shop.orders"
@@ -72,8 +80,8 @@ struct Progress {
 using OnProgress = std::function<void(const Progress&)>;
 
 struct PointSummary {
-  std::string name, kind, environment, run, method;
-  TimePoint finished{};
+  std::string name, kind, project, environment, run, method;
+  TimePoint finished{}, instant{};  // `instant`: as of instant_of()
   bool exact = false;
   std::uint64_t documents = 0, bytes = 0, stored_bytes = 0;
 };
@@ -123,6 +131,9 @@ class Vault {
   virtual Result<std::vector<std::string>> list_sealed(const std::string& prefix) = 0;
   virtual Status remove_sealed(const std::string& name) = 0;  // fine when it is not there
 
+  // Removes those blocks of these collections that cannot be read: so they are stored again when
+  // they are written next, and the points that use them are whole again. How many.
+  virtual Result<std::uint64_t> drop_damaged(const std::vector<SavedCollection>& collections) = 0;
   virtual Status forget(const std::string& name) = 0;  // the manifest; blocks go with prune
   // Bytes freed. Safe beside a writer, also one in another process: then it frees nothing. corrupt:
   // a manifest cannot be read, so nobody knows what it references, and nothing is removed.

@@ -218,6 +218,7 @@ struct Shop::Outside {
     site.traffic = &shop_.traffic;
     site.database = &shop_.database;
     site.database_name = "shop";
+    site.database_names = {"shop"};
     site.prober = &prober;
     site.notifiers = {&news};
     site.clock = &shop_.world.clock;

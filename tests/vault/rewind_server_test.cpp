@@ -60,25 +60,23 @@ struct Real : ::testing::TestWithParam<MongoServer::Mode> {
     good = everything(*database);
     point = point_of(*database, *world.vault, "rp-1");
   }
+  RewindRequest as(const std::string& salvage) const { return request(salvage, "7", {name}); }
   // Back to the point, then back to the bad state, then to the good one again.
   RewindReport there_and_back() {
     const auto bad = everything(*database);
     RewindReport first;
     [&] {
-      auto report =
-          rewind(*database, *world.vault, *point, {"s1", "", "", ""}, world.clock, {}, {});
+      auto report = rewind(*database, *world.vault, *point, as("s1"), world.clock, {}, {});
       ASSERT_TRUE(report) << report.error().message();
       first = *report;
       ASSERT_EQ(difference(good, everything(*database)), "");
-      auto again = rewind(*database, *world.vault, *point, {"s2", "", "", ""}, world.clock, {}, {});
+      auto again = rewind(*database, *world.vault, *point, as("s2"), world.clock, {}, {});
       ASSERT_TRUE(again) << again.error().message();
       EXPECT_EQ(again->salvage, "") << "a second rewind found a difference";
-      auto undone =
-          undo_rewind(*database, *world.vault, "s1", {"u1", "", "", ""}, world.clock, {}, {});
+      auto undone = undo_rewind(*database, *world.vault, "s1", as("u1"), world.clock, {}, {});
       ASSERT_TRUE(undone) << undone.error().message();
       ASSERT_EQ(difference(bad, everything(*database)), "");
-      auto redone =
-          undo_rewind(*database, *world.vault, "u1", {"u2", "", "", ""}, world.clock, {}, {});
+      auto redone = undo_rewind(*database, *world.vault, "u1", as("u2"), world.clock, {}, {});
       ASSERT_TRUE(redone) << redone.error().message();
       ASSERT_EQ(difference(good, everything(*database)), "");
     }();
@@ -187,7 +185,7 @@ TEST_P(Real, AValidatorThatRefusesTheOldDocuments) {
   run(R"({"collMod": "orders", "validator": {"price": {"$type": "string"}}, "validationLevel": "strict"})");
   run(R"({"update": "orders", "updates": [{"q": {"_id": 1}, "u": {"_id": 1, "price": "5"}}]})");
   const auto bad = everything(*database);
-  auto report = rewind(*database, *world.vault, *point, {"s1", "", "", ""}, world.clock, {}, {});
+  auto report = rewind(*database, *world.vault, *point, as("s1"), world.clock, {}, {});
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_EQ(everything(*database)[name + ".orders"].documents, good[name + ".orders"].documents);
   auto again = preview_rewind(*database, *world.vault, *point, {}, {});
@@ -272,7 +270,7 @@ TEST_P(Real, TwentyThousandChangedDocuments) {
   insert_raw("orders", documents);
   take();
   run(R"({"update": "orders", "updates": [{"q": {}, "u": {"$set": {"price": -1}}, "multi": true}]})");
-  auto report = rewind(*database, *world.vault, *point, {"s1", "", "", ""}, world.clock, {}, {});
+  auto report = rewind(*database, *world.vault, *point, as("s1"), world.clock, {}, {});
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_EQ(report->done.differences[0].reverted, 20000U);
   EXPECT_EQ(difference(good, everything(*database)), "");

@@ -201,8 +201,8 @@ TEST_F(Rewind, StopsWhenAskedAndGoesOnLater) {
   world.database.on_call = [&](const std::string& name) {
     if (name == "apply") stop.request_stop();
   };
-  auto report = rewind(world.database, *world.vault, point, {"salvage-1", "", "", ""}, world.clock,
-                       {}, stop.get_token());
+  auto report = rewind(world.database, *world.vault, point, request("salvage-1"), world.clock, {},
+                       stop.get_token());
   world.database.on_call = nullptr;
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().fault, Fault::cancelled);
@@ -237,7 +237,7 @@ TEST_F(Rewind, TellsHowFarItIs) {
     told.push_back(p.what);
   };
   ASSERT_TRUE(
-      rewind(world.database, *world.vault, point, {"s", "", "", ""}, world.clock, progress, {}));
+      rewind(world.database, *world.vault, point, request("s"), world.clock, progress, {}));
   EXPECT_NE(std::find(told.begin(), told.end(), "rewinding shop.orders"), told.end());
 }
 

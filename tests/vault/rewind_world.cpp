@@ -151,17 +151,25 @@ void World::reopen() {
   vault = must(open_vault(storage, Secret(std::string(64, 'a')), clock, random));
 }
 
+RewindRequest request(const std::string& name, const std::string& run,
+                      const std::vector<std::string>& databases) {
+  return {name, "shop", "production", run, std::string(64, run.front()), databases};
+}
+
 Point point_of(database::Database& database, Vault& vault, const std::string& name) {
   Point point;
   point.name = name;
   point.kind = "manual";
+  point.project = "shop";
+  point.environment = "production";
   point.started = point.finished = SystemClock().now();
+  point.databases = {"shop"};
   point.exact = true;
   point.method = "fenced";
-  point.databases = {"shop"};
   for (const auto& facts : must(database.catalogue())) {
     SavedCollection saved;
     saved.facts = facts;
+    point.databases = {facts.ns.database};
     auto layer = vault.write_layer();
     if (facts.kind != database::Collection::Kind::view)
       must(database.scan(facts, {}, {}, [&](std::string_view one) { return layer->add(one); }, {}));
@@ -180,11 +188,11 @@ Point World::take(const std::string& name) {
 }
 
 Result<RewindReport> World::rewind(const Point& to, const std::string& name) {
-  return vault::rewind(database, *vault, to, {name, "shop", "production", "7"}, clock, {}, {});
+  return vault::rewind(database, *vault, to, request(name), clock, {}, {});
 }
 
 Result<RewindReport> World::undo(const std::string& salvage, const std::string& name) {
-  return undo_rewind(database, *vault, salvage, {name, "shop", "production", "8"}, clock, {}, {});
+  return undo_rewind(database, *vault, salvage, request(name, "8"), clock, {}, {});
 }
 
 Preview World::preview(const Point& to) {

@@ -28,6 +28,9 @@ void good_shop(fake::FakeDatabase& database, int orders = 520);
 void bad_migration(fake::FakeDatabase& database, int orders = 520);
 
 database::Bson bson(const std::string& json);
+// As run 7 of the shop's production asks.
+RewindRequest request(const std::string& name, const std::string& run = "7",
+                      const std::vector<std::string>& databases = {"shop"});
 // A restore point of a database that nobody writes to.
 Point point_of(database::Database& database, Vault& vault, const std::string& name);
 Everything everything(database::Database& database);

@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
-#include "engine/releases.hpp"
+#include "engine/points.hpp"
 #include "engine/steps/steps.hpp"
-#include "vault/backup.hpp"
 
 namespace belay::engine {
 
@@ -28,14 +27,14 @@ class RestorePoint final : public StepKind {
  private:
   Result<Json> take_and_tidy(const StepContext& context) {
     TRY_LET(auto point, take(context));
-    TRY_LET(auto expired, apply_retention(point.name));
-    if (expired > 0) context.say(fmt::format("{} old restore points were removed", expired));
+    tidy(context, point);
     return Json{
         {"point", point.name},
-        {"summary", fmt::format("{} {} · {} documents, {}", point.name,
-                                point.exact ? "exact at " + to_text(point.finished).substr(11, 12)
-                                            : "FUZZY: " + point.method,
-                                with_commas(point.documents), bytes_for_people(point.bytes))},
+        {"summary",
+         fmt::format("{} {} · {} documents, {}", point.name,
+                     point.exact ? "exact at " + to_text(vault::instant_of(point)).substr(11, 12)
+                                 : "FUZZY: " + point.method,
+                     with_commas(point.documents), bytes_for_people(point.bytes))},
         {"exact", point.exact},
         {"documents", point.documents},
         {"bytes", point.bytes},
@@ -43,17 +42,19 @@ class RestorePoint final : public StepKind {
   }
 
   Result<vault::Point> take(const StepContext& context) {
-    TRY_LET(auto head, site_.journal->head());
     vault::BackupRequest request;
     request.kind = context.step.args.value("kind", std::string("deploy"));
     request.name = (request.kind == "safety" ? "safety-" : "rp-") + context.run;
     request.project = context.plan.project;
     request.environment = context.plan.environment;
     request.run = context.run;
-    request.journal_head = fmt::format("{}:{}", head.first, head.second);
+    request.by = context.plan.requester.name;
+    request.databases = site_.database_names;
+    TRY_LET(request.journal_head, anchor_of(*site_.journal));
     request.fenced = context.step.args.value("fenced", false);
-    return vault::take_restore_point(
-        *site_.database, *site_.vault, request, *site_.clock,
+    TRY_LET(request.origin, origin_of(*site_.journal, context.run));
+    return take_verified_point(
+        site_, *site_.database, request,
         [&](const vault::Progress& p) {
           context.reporter.progress(context.run, context.step,
                                     {p.what, p.done, p.total, "documents"});
@@ -61,22 +62,18 @@ class RestorePoint final : public StepKind {
         context.stop);
   }
 
-  // Points that a release could still need are never removed by age.
-  Result<int> apply_retention(const std::string& fresh) {
-    TRY_LET(auto points, site_.vault->list());
-    TRY_LET(auto releases, read_releases(*site_.journal, site_.environment));
-    std::vector<std::string> needed{fresh};
-    if (const auto* before = releases.before_live())
-      needed.push_back(releases.data_of(before->tag).name);
-    const auto& keep = site_.present.vault.keep;
-    const auto gone = vault::expired(points, {keep.last, keep.days, keep.safety_days},
-                                     site_.clock->now(), needed);
-    for (const auto& name : gone) TRY(site_.vault->forget(name));
-    if (!gone.empty()) {
-      TRY_LET(auto freed, site_.vault->prune());
-      static_cast<void>(freed);
+  // The point is there and good: what fails from here on is told, and stops nothing.
+  void tidy(const StepContext& context, const vault::Point& point) {
+    if (!site_.backups.empty()) {
+      if (auto written = vault::write_metadata(site_.backups, point); !written)
+        context.say("warning: no metadata file: " + written.error().message());
     }
-    return static_cast<int>(gone.size());
+    auto expired = apply_retention(site_, point);
+    if (!expired) {
+      context.say("warning: old restore points were not removed: " + expired.error().message());
+    } else if (*expired > 0) {
+      context.say(fmt::format("{} old restore points and salvages were removed", *expired));
+    }
   }
 
   Site& site_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "engine/points.hpp"
 #include "engine/steps/steps.hpp"
 #include "vault/rewind.hpp"
 
@@ -46,13 +47,6 @@ Json preview_json(const vault::Preview& preview) {
           {"compared", preview.compared}};
 }
 
-// "rp-{run}" in a plan that could not know its run's number yet.
-std::string named(const StepContext& context, const char* what) {
-  std::string name = context.step.args.value(what, std::string());
-  const auto at = name.find("{run}");
-  return at == std::string::npos ? name : name.replace(at, 5, context.run);
-}
-
 vault::OnProgress progress_of(const StepContext& context) {
   return [&context](const vault::Progress& p) {
     context.reporter.progress(context.run, context.step, {p.what, p.done, p.total, "documents"});
@@ -66,12 +60,18 @@ class Rewind final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const std::string salvage =
         (context.step.args.value("again", false) ? "salvage-again-" : "salvage-") + context.run;
+    vault::RewindRequest request{salvage, context.plan.project, context.plan.environment,
+                                 context.run};
+    TRY_LET(request.origin, origin_of(*site_.journal, context.run));
+    request.databases = site_.database_names;
     if (context.step.args.value("again", false)) {
-      TRY_LET(const bool any, was_rewound(named(context, "undo")));
-      if (!any) return Json{{"summary", "no document had been changed"}};
+      // The salvage is complete before the first document is changed; where nothing differed there
+      // is none.
+      auto undo = salvage_meant(site_, context.step.args, context.run);
+      if (!undo && undo.error().fault == Fault::missing)
+        return Json{{"summary", "no document had been changed"}};
+      if (!undo) return std::move(undo).error();
     }
-    const vault::RewindRequest request{salvage, context.plan.project, context.plan.environment,
-                                       context.run};
     std::string as_of;  // the instant that the data is brought to; empty: what it was before
     TRY_LET(auto report, go(context, request, as_of));
     const auto all = sum(report.done);
@@ -89,22 +89,15 @@ class Rewind final : public StepKind {
   }
 
  private:
-  // The salvage is complete before the first document is changed; where nothing differed there is
-  // none.
-  Result<bool> was_rewound(const std::string& salvage) {
-    TRY_LET(auto all, vault::list_salvages(*site_.vault));
-    return std::any_of(all.begin(), all.end(),
-                       [&](const auto& one) { return one.name == salvage; });
-  }
-
   Result<vault::RewindReport> go(const StepContext& context, const vault::RewindRequest& request,
                                  std::string& as_of) {
-    if (const auto undo = named(context, "undo"); !undo.empty()) {
+    if (context.step.args.contains("undo")) {
+      TRY_LET(const auto undo, salvage_meant(site_, context.step.args, context.run));
       return vault::undo_rewind(*site_.database, *site_.vault, undo, request, *site_.clock,
                                 progress_of(context), context.stop);
     }
-    TRY_LET(auto point, site_.vault->load(named(context, "point")));
-    as_of = to_text(point.finished);
+    TRY_LET(auto point, point_meant(site_, context.step.args, context.run));
+    as_of = to_text(vault::instant_of(point));
     return vault::rewind(*site_.database, *site_.vault, point, request, *site_.clock,
                          progress_of(context), context.stop);
   }
@@ -117,7 +110,7 @@ class Preview final : public StepKind {
   explicit Preview(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
-    TRY_LET(auto point, site_.vault->load(named(context, "point")));
+    TRY_LET(auto point, point_meant(site_, context.step.args, context.run));
     TRY_LET(auto preview, vault::preview_rewind(*site_.database, *site_.vault, point,
                                                 progress_of(context), context.stop));
     Json result = preview_json(preview);
