@@ -191,7 +191,8 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
   }
   if (!shape.answering.empty()) after = add_starts(plan, parts, shape.answering, after, true);
   if (!plan.facts.contains("skip_checks")) {
-    Step check{"check", "check", "the checks, unseen by customers"};
+    const bool unseen = !plan.live.empty() || !shape.proxied;
+    Step check{"check", "check", unseen ? "the checks, unseen by customers" : "the checks"};
     check.args = {{"release", "new"}, {"unseen", true}};
     after = then(plan.steps, std::move(check), after);
   }

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cli/layout.hpp"
+#include "cli/screen.hpp"
 
 namespace belay::cli {
 
@@ -38,12 +40,21 @@ Result<Store> open_store_to_write(Session& session, const Args& args) {
 
 vault::OnProgress bar(const Session& session) {
   if (!session.terminal.tty || session.json) return {};
-  return [last = Millis(0), clock = SystemClock()](const vault::Progress& p) mutable {
-    if (clock.steady() - last < Millis(100)) return;
-    last = clock.steady();
-    fmt::print("\r\x1b[K {} {}{} documents", p.what, with_commas(p.done),
-               p.total > 0 ? " of " + with_commas(p.total) : "");
-    std::fflush(stdout);
+  const auto width = static_cast<std::size_t>(session.terminal.width);
+  return [width, what = std::string(), since = Millis(0), first = std::uint64_t{0},
+          drawn = Millis(0), clock = SystemClock()](const vault::Progress& p) mutable {
+    const auto now = clock.steady();
+    if (p.what != what) {
+      what = p.what;
+      since = now;
+      first = p.done;
+    }
+    if (now - drawn < Millis(100)) return;
+    drawn = now;
+    const auto took = static_cast<double>((now - since).count());
+    const double rate = took > 0 ? static_cast<double>(p.done - first) * 1000.0 / took : 0;
+    const auto text = progress_text({p.what, p.done, p.total, "documents"}, rate);
+    put("\r\x1b[K " + wrapped(text, width - 2).front());
   };
 }
 

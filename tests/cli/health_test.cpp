@@ -116,6 +116,38 @@ TEST_F(Health, SkippedChecksAreRecordedAnnouncedAndNeverHealthy) {
   EXPECT_NE(announced->find("the probe is broken"), std::string::npos) << *announced;
 }
 
+TEST_F(Health, ASkippedRestorePointIsRecordedWithItsReason) {
+  project_.write("belay.yaml", project_.file() + "database: { uri: \"${MONGODB_URI}\" }\n");
+  project_.commit("A database");
+  const Environment nobody{
+      {"MONGODB_URI", "mongodb://127.0.0.1:1/shop?serverSelectionTimeoutMS=300"}};
+  EXPECT_EQ(project_.belay({"deploy", "--skip-backup"}, nobody).status, 2);
+  EXPECT_EQ(project_.belay({"deploy"}, nobody).status, 1)
+      << "without a restore point nothing ships";
+  const auto reason = std::string("the database is empty yet");
+  EXPECT_NE(project_.belay({"plan", "--skip-backup", "--reason", reason}, nobody).out.find(reason),
+            std::string::npos);
+  const auto done = project_.belay({"deploy", "--skip-backup", "--reason", reason}, nobody);
+  ASSERT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_EQ(done.out.find("restore point"), std::string::npos) << done.out;
+  EXPECT_NE(project_.belay({"show", "2", "--json"}).out.find(reason), std::string::npos);
+}
+
+TEST_F(Health, ARollbackToABranchThatIsNotNamedIsRefused) {
+  auto text = project_.file("    rollback: { branches: [release/*] }\n");
+  project_.write("belay.yaml", text);
+  project_.commit("First");
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  project_.write("page", "two");
+  project_.commit("Second");
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto refused = project_.belay({"rollback", "--yes"});
+  EXPECT_NE(refused.status, 0) << refused.out;
+  EXPECT_NE(refused.err.find("rollback.branches"), std::string::npos) << refused.err;
+  project_.git({"branch", "release/1"});
+  EXPECT_EQ(project_.belay({"rollback", "--yes"}).status, 0);
+}
+
 TEST_F(Health, APlanOfWhatIsLiveAlreadyHasNothingToChange) {
   checks(good_);
   EXPECT_EQ(project_.belay({"plan"}).status, 10);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked of a release, and that nothing passes because nothing was asked.
 #include "engine/health.hpp"
+#include "engine/steps/steps.hpp"
 #include "tests/engine/shop.hpp"
 #include "tests/fake/fake_prober.hpp"
 
@@ -144,6 +145,19 @@ TEST_F(CheckTest, ADatabaseThatAnswersTooLateIsNoPass) {
   EXPECT_EQ(ping.error().message(), "the database answered after 2.0 s; the limit is 1500ms");
   EXPECT_FALSE(around.matching({{"collection", "users"}}, Millis(1500)));
   EXPECT_TRUE(around.ping(Millis(2500)).ok());
+}
+
+TEST(LastWords, OfAVersionThatCrashesAgainAndAgainAreSaidOnce) {
+  std::string log;
+  for (const char* second : {"48", "49", "50"}) {
+    const std::string stamp = "2026-11-25_21:26:" + std::string(second) + ".12345 ";
+    log += stamp + "starting\n" + stamp + "KeyError: 'MONGODB_URI'\n";
+  }
+  EXPECT_EQ(last_words(log), "starting\nKeyError: 'MONGODB_URI'");
+  std::string many;
+  for (int i = 0; i < 30; ++i) many += "line " + std::to_string(i) + "\n";
+  EXPECT_EQ(last_words(many).substr(0, 8), "line 20\n");
+  EXPECT_EQ(last_words(""), "");
 }
 
 TEST(CheckStep, WithoutChecksABadReleaseIsStillFoundByItsReadinessAndTakenBack) {

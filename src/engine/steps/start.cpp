@@ -56,21 +56,6 @@ Status wait_until_ready(Site& site, const target::Version& version,
                                           version.release, for_people(readiness_limit), last));
 }
 
-// The last lines that differ, without the stamps of svlogd: who crashes again and again says the
-// same again and again.
-std::string last_words(const std::string& log) {
-  constexpr std::size_t most_lines = 10, stamp = 26;  // "2026-11-25_21:26:48.12345 "
-  std::vector<std::string> lines;
-  for (auto line : split(trim(log), '\n')) {
-    if (line.size() >= stamp && line[10] == '_' && line[13] == ':' && line[19] == '.')
-      line.erase(0, stamp);
-    std::erase(lines, line);
-    lines.push_back(std::move(line));
-  }
-  if (lines.size() > most_lines) lines.erase(lines.begin(), lines.end() - most_lines);
-  return join(lines, "\n");
-}
-
 // The last lines that it wrote go with the error.
 Error with_log(Site& site, const target::Version& version, const Error& error) {
   if (error.fault == Fault::cancelled) return error;
@@ -172,6 +157,19 @@ class Stop final : public StepKind {
 };
 
 }  // namespace
+
+std::string last_words(const std::string& log) {
+  constexpr std::size_t most_lines = 10, stamp = 26;  // "2026-11-25_21:26:48.12345 "
+  std::vector<std::string> lines;
+  for (auto line : split(trim(log), '\n')) {
+    if (line.size() >= stamp && line[10] == '_' && line[13] == ':' && line[19] == '.')
+      line.erase(0, stamp);
+    std::erase(lines, line);
+    lines.push_back(std::move(line));
+  }
+  if (lines.size() > most_lines) lines.erase(lines.begin(), lines.end() - most_lines);
+  return join(lines, "\n");
+}
 
 std::unique_ptr<StepKind> make_start(Site& site) {
   return std::make_unique<Start>(site);

@@ -32,4 +32,8 @@ StepTable make_steps(Site& site);
 // The release a step's args name: "new", "live", or a tag.
 std::string release_of(const StepContext& context);
 
+// The last ten lines that differ, without the stamps of svlogd: who crashes again and again says
+// the same again and again.
+std::string last_words(const std::string& log);
+
 }  // namespace belay::engine
