@@ -34,6 +34,7 @@ const std::string placed = R"(
 )";
 
 struct CheckTest : ::testing::Test {
+  ScratchFolder scratch = ScratchFolder::make("belay-check").value();
   FakeWorld world;
   probe::FakeProber prober{&world.clock};
   fake::FakeDatabase database{{"shop"}};
@@ -46,6 +47,7 @@ struct CheckTest : ::testing::Test {
     site.prober = &prober;
     site.database = &database;
     site.database_name = "shop";
+    site.reports = scratch.path();
     site.expand = [](const std::string& text) -> Result<std::string> {
       const auto at = text.find("${SECRET}");
       if (at == std::string::npos) return text;
