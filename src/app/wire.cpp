@@ -101,8 +101,7 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
     TRY_LET(works.parts->vault,
             vault::open_vault(*works.parts->store, *key, desk.world().clock, desk.world().random)
                 .in("vault"));
-    works.site.verify_afresh = [store, key = *key](const std::string& point,
-                                                   std::stop_token stop) {
+    works.site.verify_afresh = [store, key = *key](const std::string& point, std::stop_token stop) {
       return read_in_child(store, key, point, std::move(stop));
     };
   } else {

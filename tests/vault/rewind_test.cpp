@@ -236,8 +236,7 @@ TEST_F(Rewind, TellsHowFarItIs) {
     EXPECT_LE(p.done, p.total) << p.what;
     told.push_back(p.what);
   };
-  ASSERT_TRUE(
-      rewind(world.database, *world.vault, point, request("s"), world.clock, progress, {}));
+  ASSERT_TRUE(rewind(world.database, *world.vault, point, request("s"), world.clock, progress, {}));
   EXPECT_NE(std::find(told.begin(), told.end(), "rewinding shop.orders"), told.end());
 }
 
