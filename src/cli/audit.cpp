@@ -90,7 +90,7 @@ void compare_tags(app::Desk& desk, Findings& found) {
 Status compare_vault(app::Desk& desk, const std::string& environment, Findings& found) {
   const auto& project = desk.project;
   std::error_code code;
-  const bool any = app::database_of(project.spec, environment) != nullptr &&
+  const bool any = pipeline::database_of(project.spec, environment) != nullptr &&
                    std::filesystem::exists(app::store_of(app::vault_of(project.spec, environment),
                                                          project.places, project.folder),
                                            code);

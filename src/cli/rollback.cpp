@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/planner.hpp"
+#include "base/text.hpp"
 #include "cli/voting.hpp"
 #include "engine/votes.hpp"
 #include "pipeline/gate.hpp"

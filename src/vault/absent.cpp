@@ -34,6 +34,9 @@ class AbsentVault final : public Vault {
     return std::vector<std::string>{};
   }
   Status remove_sealed(const std::string&) override { return {}; }
+  Result<std::uint64_t> drop_damaged(const std::vector<SavedCollection>&) override {
+    return std::uint64_t{0};
+  }
   Status forget(const std::string& name) override { return nothing(name); }
   Result<std::uint64_t> prune() override { return std::uint64_t{0}; }
   std::string where() const override { return where_; }

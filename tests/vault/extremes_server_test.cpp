@@ -62,20 +62,25 @@ struct Extremes : ::testing::Test {
     BackupRequest request;
     request.name = "rp-1";
     request.kind = "manual";
+    request.project = "shop";
+    request.environment = "production";
+    request.databases = {name};
     auto taken = take_restore_point(*database, *world.vault, request, world.clock, {}, {});
     ASSERT_TRUE(taken) << taken.error().message();
     EXPECT_TRUE(taken->exact);
     point = std::move(*taken);
   }
   void expect_back() {
-    auto report = rewind(*database, *world.vault, *point, {"s1", "", "", ""}, world.clock, {}, {});
+    auto report =
+        rewind(*database, *world.vault, *point, request("s1", "1", {name}), world.clock, {}, {});
     ASSERT_TRUE(report) << report.error().message();
     EXPECT_EQ(difference(good, everything(*database)), "");
   }
   void expect_restorable() {
     const auto other = name + "copy";
     auto into = open(other);
-    auto report = restore(*world.vault, *point, *into, std::pair(name, other), {}, {});
+    auto report =
+        restore(*world.vault, *point, *into, std::pair(name, other), world.clock, {}, {}, {});
     ASSERT_TRUE(report) << report.error().message();
     EXPECT_TRUE(report->complete());
     EXPECT_EQ(difference(renamed(good, name, other), everything(*into)), "");
@@ -146,7 +151,8 @@ TEST_F(Extremes, IdsOfEveryType) {
   run({R"({"update": "kinds", "updates": [{"q": {}, "u": {"$set": {"v": 2}}, "multi": true}]})"});
   expect_back();
   run({R"({"delete": "kinds", "deletes": [{"q": {}, "limit": 0}]})"});
-  auto again = rewind(*database, *world.vault, *point, {"s2", "", "", ""}, world.clock, {}, {});
+  auto again =
+      rewind(*database, *world.vault, *point, request("s2", "2", {name}), world.clock, {}, {});
   ASSERT_TRUE(again) << again.error().message();
   EXPECT_EQ(difference(good, everything(*database)), "");
   expect_restorable();
