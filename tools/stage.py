@@ -6,6 +6,7 @@ lives in one temporary folder, and is ended by process id.
 """
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -27,9 +28,15 @@ class Trouble(Exception):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below those that the kernel gives to whoever connects: while its server is away, a port is not taken."""
+    while True:
+        port = random.randrange(22_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(holds, seconds, what):

@@ -13,7 +13,6 @@ namespace belay::app {
 
 using pipeline::EnvironmentSpec;
 using pipeline::Plan;
-using pipeline::Policy;
 using pipeline::Spec;
 
 namespace {

@@ -14,8 +14,6 @@
 
 namespace belay::app {
 
-using pipeline::Spec;
-
 struct Works::Parts {
   std::unique_ptr<source::Source> source;
   std::map<std::string, std::unique_ptr<target::Target>> targets;

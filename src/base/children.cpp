@@ -76,8 +76,8 @@ struct Record {
 
 class SupervisedChildren final : public Children {
  public:
-  explicit SupervisedChildren(Path folder)
-      : folder_(std::filesystem::absolute(std::move(folder)).lexically_normal()) {}
+  explicit SupervisedChildren(const Path& folder)
+      : folder_(std::filesystem::absolute(folder).lexically_normal()) {}
 
   Status start(const ChildSpec& spec) override;
   Result<ChildStatus> look(const std::string& key) override;

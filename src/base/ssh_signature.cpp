@@ -19,8 +19,8 @@
 namespace belay::ssh {
 namespace {
 
-constexpr std::size_t longest_key = 16 * 1024;
-constexpr std::size_t longest_signature = 64 * 1024;
+constexpr std::size_t longest_key = std::size_t{16} * 1024;
+constexpr std::size_t longest_signature = std::size_t{64} * 1024;
 constexpr std::size_t longest_namespace = 128;
 constexpr std::size_t smallest_rsa_bits = 2048;
 constexpr std::string_view armor_begin = "-----BEGIN SSH SIGNATURE-----";

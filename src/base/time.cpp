@@ -169,11 +169,11 @@ std::string for_people(Millis duration) {
                              : fmt::format("{} min {} s", seconds / 60, seconds % 60);
   }
   const auto minutes = seconds / 60;
-  if (minutes < 48 * 60) {
+  if (minutes < 2880) {  // two days
     return minutes % 60 == 0 ? fmt::format("{} h", minutes / 60)
                              : fmt::format("{} h {} min", minutes / 60, minutes % 60);
   }
-  return fmt::format("{} days", minutes / (24 * 60));
+  return fmt::format("{} days", minutes / 1440);
 }
 
 }  // namespace belay

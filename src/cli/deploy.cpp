@@ -46,9 +46,10 @@ std::string as_typed(const Args& args) {
 
 // The commit is live, and so is its belay.yaml: a deploy would make the same release again.
 bool changes_nothing(const pipeline::Plan& plan) {
-  const auto text = [&](const char* name) { return plan.config.value(name, std::string()); };
-  return !plan.live.empty() && plan.notes.value("live_commit", std::string()) == plan.commit &&
-         text("release") == text("live") && text("present") == text("live");
+  const auto texts = app::config_of(plan);
+  return texts && !plan.live.empty() &&
+         plan.notes.value("live_commit", std::string()) == plan.commit &&
+         texts->release == texts->live && texts->present == texts->live;
 }
 
 int show_plan(Session& session, const Args& args) {

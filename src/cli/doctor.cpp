@@ -54,8 +54,10 @@ Result<bool> mend(const Session& session, const std::vector<app::Finding>& findi
     if (!agreed) continue;
     auto done = one.mend->apply();
     worked = worked && done.ok();
-    if (!done) tell(std::move(done).error().in(one.about));
-    if (done && !session.json) fmt::print("{}: {}\n", one.about, *done);
+    if (!done)
+      tell(std::move(done).error().in(one.about));
+    else if (!session.json)
+      fmt::print("{}: {}\n", one.about, *done);
   }
   return worked;
 }

@@ -184,7 +184,7 @@ TEST(BesideOnAStandalone, AWholeComparisonFindsWhatAWorkerWrote) {
     written = true;
     database.put(shop("untouched"), R"({"_id": 2, "by": "a worker"})");
   };
-  auto report = rewind(database, *world.vault, to, {"salvage-1", "", "", ""}, world.clock, {}, {});
+  auto report = rewind(database, *world.vault, to, request("salvage-1"), world.clock, {}, {});
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_TRUE(written);
   EXPECT_EQ(difference(good, everything(database)), "");
