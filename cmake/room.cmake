@@ -21,6 +21,8 @@ function(belay_test name)
   list(TRANSFORM TEST_NEEDS PREPEND belay_)
   target_link_libraries(${name}_test PRIVATE ${TEST_NEEDS} ${TEST_USES} GTest::gtest GTest::gtest_main)
   target_precompile_headers(${name}_test REUSE_FROM belay_base)
+  # Rooms may be built in groups of ten sources (sanitizers, clang-tidy); tests have names in common.
+  set_target_properties(${name}_test PROPERTIES UNITY_BUILD OFF)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 120)
   endif()

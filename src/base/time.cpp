@@ -41,7 +41,7 @@ struct Parts {
   chr::hh_mm_ss<Millis> clock;
 };
 
-Parts split(TimePoint at) {
+Parts parts_of(TimePoint at) {
   const auto midnight = chr::floor<chr::days>(at);
   const chr::year_month_day date(midnight);
   return {int(date.year()), unsigned(date.month()), unsigned(date.day()),
@@ -83,7 +83,7 @@ constexpr Millis longest_duration = chr::hours(24 * 3650);
 }  // namespace
 
 std::string to_text(TimePoint at) {
-  const auto p = split(at);
+  const auto p = parts_of(at);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", p.year, p.month, p.day,
                      p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count(),
                      p.clock.subseconds().count());
@@ -108,7 +108,7 @@ Result<TimePoint> parse_time(std::string_view text) {
 }
 
 std::string to_tag_stamp(TimePoint at) {
-  const auto p = split(at);
+  const auto p = parts_of(at);
   return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", p.year, p.month, p.day,
                      p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count());
 }

@@ -38,7 +38,7 @@ class Restoring {
     TRY(into_.barrier());
     for (const auto& saved : point.collections) TRY(let_expire(saved).in(saved.facts.ns.text()));
     TRY(into_.barrier());
-    return std::move(report_);
+    return report_;
   }
 
  private:
