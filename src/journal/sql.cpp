@@ -18,6 +18,8 @@ Fault fault_of(int code) {
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN: return Fault::denied;
     case SQLITE_FULL: return Fault::refused;
+    // A writer stands still between the two copies of the log's header: nothing is wrong with it.
+    case SQLITE_PROTOCOL: return Fault::timeout;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return Fault::corrupt;
     case SQLITE_CONSTRAINT: return Fault::conflict;
