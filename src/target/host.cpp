@@ -21,6 +21,14 @@ namespace {
 
 constexpr Millis settles = std::chrono::seconds(3);
 
+// Is one of them the program's own? A program between two lives has the process id 0, and the
+// session of whoever came into a container from outside is 0 too: no reason to take it for ours.
+bool has_one_of(const std::vector<Listener>& found, const Supervision& program) {
+  return program.pid > 0 && std::any_of(found.begin(), found.end(), [&](const Listener& one) {
+           return one.session == program.pid;
+         });
+}
+
 // A signal should reach the program, not a shell in front of it. `exec` fits a simple command
 // only; the group's signals reach the others.
 bool is_simple(std::string_view command) {
@@ -229,10 +237,8 @@ void Host::judge_port(VersionStatus& status, const Supervision& now) const {
     status.text = fmt::format("it runs, and does not listen on port {} yet (PORT)", status.port);
     return;
   }
-  const bool ours = std::any_of(found.begin(), found.end(), [&](const Listener& one) {
-    return one.pid == 0 || one.session == now.pid;
-  });
-  if (!ours) {
+  const bool unknown = found.front().pid == 0;
+  if (!unknown && !has_one_of(found, now)) {
     status.text = fmt::format("port {} is taken by {}", status.port, holder_of(status.port));
     status.port_lost = now.since >= settles;
   } else if (!answers(status.port)) {
@@ -247,9 +253,7 @@ bool Host::has_lost_port(const Version& version, std::uint16_t port) const {
   if (port == 0) return false;
   const auto found = listeners(port);
   const auto now = supervised(name_of(version)).look();
-  return !found.empty() && now &&
-         std::none_of(found.begin(), found.end(),
-                      [&](const Listener& one) { return one.pid != 0 && one.session == now->pid; });
+  return !found.empty() && now && !has_one_of(found, *now);
 }
 
 VersionStatus Host::running_status(const Version& version, const Json& record,
