@@ -12,6 +12,13 @@ function(belay_room name)
   endif()
 endfunction()
 
+# Rooms may be built in groups of ten sources; tests, which have names in common, never are. They are
+# many and each runs once: the compiler's time counts for more than theirs.
+function(belay_as_tests_are target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
+endfunction()
+
 # belay_test(journal SOURCES chain_test.cpp NEEDS journal [USES ...] [LABELS slow])
 # One test program a room. Test names are claims; ctest shows each.
 function(belay_test name)
@@ -19,10 +26,9 @@ function(belay_test name)
   add_executable(${name}_test ${TEST_SOURCES})
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   list(TRANSFORM TEST_NEEDS PREPEND belay_)
-  target_link_libraries(${name}_test PRIVATE ${TEST_NEEDS} ${TEST_USES} GTest::gtest GTest::gtest_main)
-  target_precompile_headers(${name}_test REUSE_FROM belay_base)
-  # Rooms may be built in groups of ten sources (sanitizers, clang-tidy); tests have names in common.
-  set_target_properties(${name}_test PROPERTIES UNITY_BUILD OFF)
+  target_link_libraries(${name}_test PRIVATE belay_test_support ${TEST_NEEDS} ${TEST_USES} GTest::gtest_main)
+  target_precompile_headers(${name}_test REUSE_FROM belay_test_support)
+  belay_as_tests_are(${name}_test)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 120)
   endif()
