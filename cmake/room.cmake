@@ -13,22 +13,33 @@ function(belay_room name)
 endfunction()
 
 # Rooms may be built in groups of ten sources; tests, which have names in common, never are. They are
-# many and each runs once: the compiler's time counts for more than theirs.
+# many and each runs once: the compiler's time counts for more than theirs, but for those that
+# compute (OPTIMIZED).
 function(belay_as_tests_are target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+  if("OPTIMIZED" IN_LIST ARGN)
+    target_precompile_headers(${target} REUSE_FROM belay_base)
+    return()
+  endif()
   target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
+  if(NOT target STREQUAL belay_test_support)
+    target_precompile_headers(${target} REUSE_FROM belay_test_support)
+  endif()
 endfunction()
 
-# belay_test(journal SOURCES chain_test.cpp NEEDS journal [USES ...] [LABELS slow])
+# belay_test(journal SOURCES chain_test.cpp NEEDS journal [USES ...] [LABELS slow] [OPTIMIZED])
 # One test program a room. Test names are claims; ctest shows each.
 function(belay_test name)
-  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;NEEDS;USES;LABELS" ${ARGN})
+  cmake_parse_arguments(TEST "OPTIMIZED" "TIMEOUT" "SOURCES;NEEDS;USES;LABELS" ${ARGN})
   add_executable(${name}_test ${TEST_SOURCES})
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   list(TRANSFORM TEST_NEEDS PREPEND belay_)
   target_link_libraries(${name}_test PRIVATE belay_test_support ${TEST_NEEDS} ${TEST_USES} GTest::gtest_main)
-  target_precompile_headers(${name}_test REUSE_FROM belay_test_support)
-  belay_as_tests_are(${name}_test)
+  if(TEST_OPTIMIZED)
+    belay_as_tests_are(${name}_test OPTIMIZED)
+  else()
+    belay_as_tests_are(${name}_test)
+  endif()
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 120)
   endif()

@@ -163,7 +163,7 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   TRY_LET(auto source, source_of(desk.project.folder));
   TRY_LET(const auto* env, environment_of(desk.project.spec, request.environment));
   TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
-  TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
+  TRY_LET(auto releases, releases_of(desk, request.environment));
   if (!releases.live && request.undo_run.empty())
     return fail(Fault::missing,
                 "nothing is live in " + env->name + ": there is nothing to roll back");
@@ -236,7 +236,7 @@ Result<Plan> plan_rewind(Desk& desk, const RewindRequest& request) {
   TRY_LET(auto source, source_of(desk.project.folder));
   TRY_LET(const auto* env, environment_of(desk.project.spec, request.environment));
   TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
-  TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
+  TRY_LET(auto releases, releases_of(desk, request.environment));
   Plan plan;
   plan.pipeline = "rewind";
   plan.project = desk.project.spec.project;

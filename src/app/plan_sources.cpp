@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
@@ -65,6 +66,11 @@ Path prefix_of(const Path& project_folder) {
     }
     if (folder == folder.parent_path()) return {};
   }
+}
+
+Result<engine::Releases> releases_of(Desk& desk, const std::string& environment) {
+  TRY(check_own_journal(*desk.journal, desk.project.places.environment(environment)));
+  return engine::read_releases(*desk.journal, environment);
 }
 
 Result<const EnvironmentSpec*> environment_of(const Spec& spec, const std::string& name) {

@@ -19,6 +19,10 @@ namespace belay::app {
 Result<const pipeline::EnvironmentSpec*> environment_of(const pipeline::Spec& spec,
                                                         const std::string& name);
 
+// What the journal knows of the environment's releases. refused: the environment's folder belongs
+// to another journal.
+Result<engine::Releases> releases_of(Desk& desk, const std::string& environment);
+
 // belay.yaml of a commit; nothing when the commit has none.
 Result<std::optional<std::string>> file_at(source::Source& source, const Project& project,
                                            const std::string& commit);

@@ -121,7 +121,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   TRY_LET(auto commit, source->resolve(ref));
   TRY_LET(auto choice, choose_policy(desk, source.get(), request.environment));
   TRY(branch_rule(*source, choice.policy.branches, request.environment, commit.id));
-  TRY_LET(auto releases, engine::read_releases(*desk.journal, request.environment));
+  TRY_LET(auto releases, releases_of(desk, request.environment));
 
   TRY_LET(const auto own_file, file_at(*source, desk.project, commit.id));
   Plan plan;

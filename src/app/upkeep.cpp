@@ -64,7 +64,7 @@ Result<Places> places_despite_faults(const std::optional<Path>& named, const Pat
 
 Result<std::vector<std::string>> stop_the_cold(Desk& desk, const std::string& environment) {
   std::vector<std::string> stopped;
-  TRY_LET(auto releases, engine::read_releases(*desk.journal, environment));
+  TRY_LET(auto releases, releases_of(desk, environment));
   TRY_LET(const auto* env, environment_of(desk.project.spec, environment));
   if (!releases.live) return stopped;
   if (desk.world().clock.now() < releases.live_since + env->rollback.keep_warm) return stopped;

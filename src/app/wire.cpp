@@ -2,6 +2,7 @@
 #include "app/wire.hpp"
 
 #include "app/fresh_reading.hpp"
+#include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
 #include "app/vault_key.hpp"
 
@@ -302,6 +303,7 @@ Result<ConfigTexts> config_of(const pipeline::Plan& plan) {
 Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
                                     const std::string& environment, const std::string& release,
                                     const std::string& live, Wanted wanted) {
+  TRY(check_own_journal(*desk.journal, desk.project.places.environment(environment)));
   auto works = std::make_unique<Works>();
   auto& site = works->site;
   TRY_LET(site.present, spec_of(texts.present, "belay.yaml (present)"));
@@ -350,6 +352,7 @@ Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) 
   if (!plan.release.empty()) texts.commits.emplace(plan.release, plan.commit);
   TRY_LET(auto works, wire(desk, texts, plan.environment, plan.release, plan.live));
   TRY(names_are_known(works->site, plan));
+  TRY(name_own_journal(*desk.journal, desk.project.places.environment(plan.environment)));
   return works;
 }
 

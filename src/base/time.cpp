@@ -89,6 +89,11 @@ std::string to_text(TimePoint at) {
                      p.clock.subseconds().count());
 }
 
+std::string time_of_day(TimePoint at) {
+  const auto whole = std::chrono::floor<std::chrono::seconds>(at);
+  return to_text(at).substr(11, at == whole ? 8 : 12);
+}
+
 Result<TimePoint> parse_time(std::string_view text) {
   const auto bad = [&] {
     return fail(Fault::invalid,

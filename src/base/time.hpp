@@ -17,6 +17,9 @@ using TimePoint = std::chrono::sys_time<Millis>;
 std::string to_text(TimePoint at);
 Result<TimePoint> parse_time(std::string_view text);
 
+// "10:15:00.481" (UTC); "10:15:00" where it is a whole second, as the clocks of databases tell it.
+std::string time_of_day(TimePoint at);
+
 // "20261123-101500": the form of release tags.
 std::string to_tag_stamp(TimePoint at);
 Result<TimePoint> parse_tag_stamp(std::string_view text);

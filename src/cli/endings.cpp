@@ -55,14 +55,15 @@ Json rewind_result(const Loaded& loaded) {
   return loaded.history.done(step) ? loaded.history.record(step)->result : Json();
 }
 
-// ", data as of 14:07:12.481", with the day where it is another one; nothing when no data went
+// ", data as of 14:07:12", with the day where it is another one; nothing when no data went
 // back.
 std::string data_as_of(const Loaded& loaded) {
   const auto rewind = rewind_result(loaded);
   const auto text = rewind.is_object() ? rewind.value("as_of", std::string()) : std::string();
-  if (text.size() < 23) return {};
+  const auto at = parse_time(text);
+  if (!at) return {};
   const bool today = text.substr(0, 10) == to_text(loaded.history.last_at).substr(0, 10);
-  return ", data as of " + (today ? "" : text.substr(0, 10) + " ") + text.substr(11, 12);
+  return ", data as of " + (today ? "" : text.substr(0, 10) + " ") + time_of_day(*at);
 }
 
 std::string salvage_lines(const Loaded& loaded, const std::string& run) {
@@ -87,7 +88,8 @@ std::string data_lines(const Loaded& loaded, const std::string& run) {
     return "  the data is as it was before the migration\n";
   std::string out = "  the data stays as the migration left it";
   if (history.done("restore_point"))
-    out += fmt::format("; to bring it back: belay rewind rp-{}", run);
+    out += "; to bring it back: belay rewind " +
+           history.record("restore_point")->result.value("point", "rp-" + run);
   return out + "\n";
 }
 

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <fstream>
+
 #include "cli/session.hpp"
 #include "pipeline/gate.hpp"
 
@@ -43,13 +45,19 @@ int show(Session& session, const Args& args) {
   return exit_done;
 }
 
-// What came to the file since `offset`.
-std::string news(const Path& path, std::size_t& offset) {
-  auto text = read_file(path, std::size_t{1} << 30);
-  if (!text || text->size() <= offset) return {};
-  auto fresh = text->substr(offset);
-  offset = text->size();
-  return fresh;
+// Prints what came to the file since `offset`, in pieces: logs may be large.
+void print_news(const Path& path, const std::string& title, std::size_t& offset) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file.seekg(static_cast<std::streamoff>(offset))) return;
+  std::string piece(std::size_t{1} << 16, '\0');
+  for (;;) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    const auto count = static_cast<std::size_t>(file.gcount());
+    if (count == 0) return;
+    if (offset == 0) fmt::print("== {}\n", title);
+    fmt::print("{}", std::string_view(piece.data(), count));
+    offset += count;
+  }
 }
 
 int logs(Session& session, const Args& args) {
@@ -63,9 +71,7 @@ int logs(Session& session, const Args& args) {
     if (!loaded) return tell(loaded.error());
     for (const auto* list : {&loaded->plan.steps, &loaded->plan.back}) {
       for (const auto& step : *list) {
-        const bool first = offsets[step.id] == 0;
-        const auto fresh = news(desk.project.places.log_of(run, step.id), offsets[step.id]);
-        if (!fresh.empty()) fmt::print("{}{}", first ? "== " + step.id + "\n" : "", fresh);
+        print_news(desk.project.places.log_of(run, step.id), step.id, offsets[step.id]);
       }
     }
     std::fflush(stdout);

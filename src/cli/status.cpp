@@ -2,9 +2,9 @@
 // belay status and belay history: what is live, what runs, what was.
 #include <fmt/format.h>
 
+#include "app/plan_sources.hpp"
 #include "base/text.hpp"
 #include "cli/session.hpp"
-#include "engine/releases.hpp"
 #include "pipeline/decide.hpp"
 
 namespace belay::cli {
@@ -91,7 +91,7 @@ int status(Session& session, const Args& args) {
            {"open_runs", Json::array()},
            {"locks", Json::array()}};
   for (const auto& env : (*desk)->project.spec.environments) {
-    auto releases = engine::read_releases(*journal, env.name);
+    auto releases = app::releases_of(**desk, env.name);
     if (!releases) return tell(releases.error());
     out["environments"].push_back(environment_json(env.name, *releases));
     if (!session.json) print_environment(**desk, env.name, *releases);

@@ -35,14 +35,23 @@ Result<Meant> meant(const Site& site, const Json& args, const char* what, const 
   return out;
 }
 
-// Names of the runs whose points and salvages stay, however old.
-Result<std::set<std::string>> needed_runs(const Site& site) {
-  TRY_LET(auto releases, read_releases(*site.journal, site.environment));
+// What stays, however old: the points and salvages of these runs, and the point of this name.
+struct Needed {
   std::set<std::string> runs;
-  if (const auto* before = releases.before_live()) runs.insert(releases.data_of(before->tag).run);
+  std::string point;
+};
+
+Result<Needed> needed_of(const Site& site) {
+  TRY_LET(auto releases, read_releases(*site.journal, site.environment));
+  Needed needed;
+  if (const auto* before = releases.before_live()) {
+    TRY_LET(const auto data, data_left(*site.journal, site.environment, releases, before->tag));
+    needed.runs.insert(data.run);
+    if (data.kind == DataOf::Kind::point) needed.point = data.name;
+  }
   TRY_LET(auto open, site.journal->open_runs());
-  for (const auto& row : open) runs.insert(row.run);
-  return runs;
+  for (const auto& row : open) needed.runs.insert(row.run);
+  return needed;
 }
 
 // What `restore --overwrite` saved of some other database belongs to no environment.
@@ -52,18 +61,17 @@ bool is_ours(const Site& site, const vault::PointSummary& point) {
          (point.environment.empty() && point.kind == "safety");
 }
 
-Result<int> forget_points(const Site& site, const std::set<std::string>& runs,
-                          const std::string& fresh) {
+Result<int> forget_points(const Site& site, const Needed& needed, const std::string& fresh) {
   TRY_LET(auto points, site.vault->list());
   std::erase_if(points, [&](const auto& one) { return !is_ours(site, one); });
-  std::vector<std::string> needed{fresh};
+  std::vector<std::string> stay{fresh, needed.point};
   for (const auto& one : points) {
-    if (runs.contains(one.run)) needed.push_back(one.name);
+    if (needed.runs.contains(one.run)) stay.push_back(one.name);
   }
   const auto& env = site.env();
   const auto& keep = env.vault ? env.vault->keep : site.present.vault.keep;
   const auto gone =
-      vault::expired(points, {keep.last, keep.days, keep.safety_days}, site.clock->now(), needed);
+      vault::expired(points, {keep.last, keep.days, keep.safety_days}, site.clock->now(), stay);
   for (const auto& name : gone) TRY(site.vault->forget(name));
   return static_cast<int>(gone.size());
 }
@@ -141,9 +149,9 @@ Result<std::string> salvage_meant(const Site& site, const Json& args, const std:
 }
 
 Result<int> apply_retention(const Site& site, const vault::Point& fresh) {
-  TRY_LET(const auto runs, needed_runs(site));
-  TRY_LET(const int points, forget_points(site, runs, fresh.name));
-  TRY_LET(const int salvages, forget_salvages(site, runs));
+  TRY_LET(const auto needed, needed_of(site));
+  TRY_LET(const int points, forget_points(site, needed, fresh.name));
+  TRY_LET(const int salvages, forget_salvages(site, needed.runs));
   if (points + salvages > 0) {
     TRY_LET(auto freed, site.vault->prune());
     static_cast<void>(freed);

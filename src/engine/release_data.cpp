@@ -31,7 +31,9 @@ DataOf from_rewind(const Loaded& ended, DataOf planned) {
     return planned;
   }
   const auto data = ended.plan.facts.value("data", std::string("none"));
-  if (data.starts_with("point:")) return {DataOf::Kind::point, data.substr(6), planned.run, {}};
+  const auto* rewind = ended.plan.step("rewind");
+  if (data.starts_with("point:") && rewind != nullptr)
+    return {DataOf::Kind::point, data.substr(6), rewind->args.value("of", std::string()), {}};
   return none(planned.run, "run " + planned.run + " found nothing to change and kept nothing");
 }
 

@@ -20,7 +20,7 @@ struct Release {
 struct DataOf {
   enum class Kind { none, point, undo } kind = Kind::none;
   std::string name;  // restore point, or the salvage of the rewind to undo
-  std::string run;   // that ended the live period
+  std::string run;   // whose point or salvage that is; empty: it is known by its name alone
   std::string why_none;
 };
 

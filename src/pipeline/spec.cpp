@@ -46,8 +46,7 @@ void read_top(const Field& root, Spec& spec) {
   read_services(services, spec.services);
   read_test(keys["test"], spec);
   read_database(keys["database"], spec.database);
-  const bool none = services.is(YamlValue::Kind::nothing) ||
-                    (services.is(YamlValue::Kind::map) && services.value->keys.empty());
+  const bool none = services.is(YamlValue::Kind::map) && services.value->keys.empty();
   if (none && !keys.has("database"))
     services.complain("nothing to look after: add services, or a database");
   read_vault(keys["vault"], spec.vault);

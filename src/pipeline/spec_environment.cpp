@@ -28,15 +28,7 @@ void read_tag(const Field& field, std::string& tag) {
   tag = text;
 }
 
-// A block whose lines are all commented out would ask for nothing, unseen.
-bool is_left_empty(const Field& field) {
-  if (!field.is(YamlValue::Kind::nothing)) return false;
-  field.complain("is there, and empty; write [] when nothing is meant, or leave the key out");
-  return true;
-}
-
 void read_freeze(const Field& field, std::vector<Freeze>& freeze) {
-  if (is_left_empty(field)) return;
   for (const auto& each : field.items()) {
     Keys keys(each);
     Freeze window;
@@ -265,8 +257,7 @@ void read_environment(const Field& field, EnvironmentSpec& environment) {
   read_policy(keys, environment);
   read_services_of(keys["services"], environment.services);
   read_strategy(keys["strategy"], environment.strategy);
-  if (const auto checks = keys["checks"]; !is_left_empty(checks))
-    read_checks(checks, environment.checks);
+  read_checks(keys["checks"], environment.checks);
   keys["watch"].duration(environment.watch);
   read_rollback(keys["rollback"], environment.rollback);
   if (const int at = keys["busy"].choice({"queue", "supersede", "refuse"}); at >= 0) {

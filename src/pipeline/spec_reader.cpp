@@ -237,6 +237,14 @@ int Field::choice(const std::vector<std::string>& allowed,
   return -1;
 }
 
+// A block whose lines are all commented out would ask for nothing, unseen.
+bool Field::is_left_empty(std::string_view none) const {
+  if (!is(YamlValue::Kind::nothing)) return false;
+  complain(fmt::format("is there, and empty; write {} when nothing is meant, or leave the key out",
+                       none));
+  return true;
+}
+
 Field Field::item(std::size_t index) const {
   const auto& each = value->items[index];
   Field field{&each, fmt::format("{}[{}]", key, index), each.at, complaints};
@@ -247,8 +255,9 @@ Field Field::item(std::size_t index) const {
 std::vector<Field> Field::items() const {
   std::vector<Field> fields;
   if (value == nullptr) return fields;
+  if (is_left_empty("[]")) return fields;
   if (!is(YamlValue::Kind::list)) {
-    if (!is(YamlValue::Kind::nothing)) wrong("a list");
+    wrong("a list");
     return fields;
   }
   for (std::size_t i = 0; i < value->items.size(); ++i) fields.push_back(item(i));
@@ -257,16 +266,18 @@ std::vector<Field> Field::items() const {
 
 Keys::Keys(const Field& field, bool all_count) : field_(field) {
   usable_ = field.is(YamlValue::Kind::map);
-  if (field && !usable_ && !field.is(YamlValue::Kind::nothing)) field.wrong("a map");
-  if (!usable_) return;
-  for (std::size_t i = 0; i < field.value->keys.size(); ++i) {
-    const auto& key = field.value->keys[i];
+  if (!usable_) {
+    if (field && !field.is_left_empty("{}")) field.wrong("a map");
+    return;
+  }
+  for (std::size_t i = 0; i < field_.value->keys.size(); ++i) {
+    const auto& key = field_.value->keys[i];
     if (!all_count && key.text.starts_with("x-")) continue;
     const auto [first, fresh] = index_.emplace(key.text, i);
     if (fresh) continue;
-    field.complaints->add(key.at, path(key.text),
-                          fmt::format("written twice; the first is in line {}",
-                                      field.value->keys[first->second].at.line));
+    field_.complaints->add(key.at, path(key.text),
+                           fmt::format("written twice; the first is in line {}",
+                                       field_.value->keys[first->second].at.line));
   }
 }
 

@@ -44,6 +44,8 @@ struct Field {
   bool is(YamlValue::Kind kind) const { return value != nullptr && value->kind == kind; }
   void complain(std::string text) const { complaints->add(at, key, std::move(text)); }
   void wrong(std::string_view expected) const;
+  // Complains of a key with no value; `none` is how to write that nothing is meant.
+  bool is_left_empty(std::string_view none) const;
 
   // Each leaves `into` alone, and complains, when the value is not of its kind; an absent field
   // is no complaint.
@@ -73,7 +75,7 @@ std::string with_nearest(std::string text, std::string_view word,
 
 class Keys {
  public:
-  // A value that is no map is complained of, and read as an empty one. `nothing` is an empty map.
+  // A value that is no map, or no value, is complained of, and read as an empty one.
   // `all_count`: x- keys are no comments here (headers are called so).
   explicit Keys(const Field& field, bool all_count = false);
 
@@ -89,7 +91,7 @@ class Keys {
   // Every key and value, without a look at the keys: env, headers.
   std::vector<Field> free();
   // False for a value that was complained of as no map: what it lacks is not worth a word.
-  bool readable() const { return usable_ || !field_ || field_.is(YamlValue::Kind::nothing); }
+  bool readable() const { return usable_ || !field_; }
   bool has(std::string_view key) const { return index_.contains(std::string(key)); }
   void finish();
 

@@ -125,9 +125,12 @@ TEST_F(Runs, LogsFollowsARunToItsEnd) {
   Background deploy(project_, {"deploy"});
   ASSERT_TRUE(eventually([&] { return begun(); })) << deploy.said();
   Background logs(project_, {"logs", "1", "-f"});
+  ASSERT_TRUE(eventually([&] { return logs.said().find("== ") != std::string::npos; }))
+      << "while it runs: " << logs.said();
   let_go();
   EXPECT_EQ(deploy.wait(), 0) << deploy.said();
   EXPECT_EQ(logs.wait(), 0);
+  EXPECT_EQ(logs.said(), project_.belay({"logs", "1"}).out);
 }
 
 }  // namespace

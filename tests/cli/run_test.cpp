@@ -155,5 +155,33 @@ TEST_F(Runs, AStateFolderThatCannotBeMadeIsNamedBeforeAnyEffect) {
   EXPECT_EQ(live(), "");
 }
 
+// A journal that was lost or brought back from an older copy would take what is live for nothing.
+TEST_F(Runs, AnotherJournalThanTheEnvironmentsOwnIsRefusedBeforeAnyEffect) {
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto own = project_.state() / "journal", aside = project_.above() / "aside";
+  std::filesystem::copy(own, aside, std::filesystem::copy_options::recursive);
+  project_.commit("Second");
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto second = live();
+
+  const auto refuses = [&](std::vector<std::string> words, const std::string& why) {
+    const auto said = project_.belay(std::move(words));
+    EXPECT_EQ(said.status, 1) << said.out << said.err;
+    EXPECT_NE(said.err.find("is not the one"), std::string::npos) << said.out << said.err;
+    EXPECT_NE(said.err.find(why), std::string::npos) << said.err;
+    EXPECT_EQ(live(), second);
+  };
+  const auto newest = project_.above() / "newest";
+  std::filesystem::rename(own, newest);
+  refuses({"deploy", "--yes"}, "is missing, as in an older copy or a new journal");
+  refuses({"status"}, "is missing");
+  std::filesystem::remove_all(own);
+  std::filesystem::rename(aside, own);
+  refuses({"rollback", "--yes"}, "is missing, as in an older copy");
+  std::filesystem::remove_all(own);
+  std::filesystem::rename(newest, own);
+  EXPECT_EQ(project_.belay({"rollback", "--yes"}).status, 0);
+}
+
 }  // namespace
 }  // namespace belay::cli::testing

@@ -82,7 +82,7 @@ class Runs : public ::testing::Test {
     const std::string quick = "activate: echo";
     const auto here = project_.above().string();
     text.replace(text.find(quick), quick.size(),
-                 "activate: echo x >> " + here + "/begun; while [ ! -e " + here +
+                 "activate: echo goes live; echo x >> " + here + "/begun; while [ ! -e " + here +
                      "/go ]; do sleep 0.05; done; echo");
     ship_file(text);
   }

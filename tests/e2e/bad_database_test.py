@@ -65,6 +65,19 @@ class ABadDatabase(hostile.Hostile):
             self.assertEqual((self.stage.live(), self.stage.contents()), (ahead_live, ahead), text)
             self.assert_at_rest()
 
+    def test_the_data_alone_goes_back_where_that_is_asked(self):
+        code, text = self.ship("good")
+        self.assertEqual(code, 0, text)
+        shipped, ahead = self.stage.live(), self.stage.contents()
+        self.assertNotEqual(ahead, self.before)
+        code, text = self.stage.start("rollback", self.live, "--database-only", "--yes").end()
+        self.assertEqual(code, 0, text)
+        self.assertEqual((self.stage.live(), self.visited()), (shipped, {shipped}), text)
+        self.assertEqual(self.stage.contents(), self.before)
+        code, text = self.stage.start("rollback", "--undo", self.stage.newest_run(), "--yes").end()
+        self.assertEqual((code, self.stage.live(), self.stage.contents()), (0, shipped, ahead), text)
+        self.assert_at_rest()
+
     # --- the vault --------------------------------------------------------------------------------
 
     def blocks(self, point):

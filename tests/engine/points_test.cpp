@@ -3,6 +3,7 @@
 // afresh, and what retention may remove.
 #include "engine/points.hpp"
 
+#include "tests/engine/past.hpp"
 #include "tests/engine/shop.hpp"
 #include "vault/owner.hpp"
 
@@ -187,6 +188,18 @@ TEST_F(Points, OfOpenRunsOutliveTheirTime) {
   keep("of-open", "production", 400, "safety", open);
   must(apply_retention(site, must(take(run()))));
   EXPECT_TRUE(names().contains("of-open"));
+}
+
+TEST_F(Points, OfTheReleaseBeforeTheLiveOneStayAlsoWhereARewindFoundNothingToChange) {
+  Past past(*journal, world);
+  past.deploy("r1");
+  const auto second = past.deploy("r2");
+  past.to_point_of(second, "r1", false);
+  past.deploy("r3");
+  keep("rp-" + second, "production", 400, "deploy", second);
+  keep("old", "production", 400);
+  must(apply_retention(site, must(take(run()))));
+  EXPECT_TRUE(names().contains("rp-" + second));
 }
 
 Setting small() {

@@ -274,8 +274,6 @@ TEST_P(Real, TwentyThousandChangedDocuments) {
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_EQ(report->done.differences[0].reverted, 20000U);
   EXPECT_EQ(difference(good, everything(*database)), "");
-  RecordProperty("seconds", std::to_string(static_cast<double>(report->took.count()) / 1000));
-  EXPECT_LT(report->took, std::chrono::seconds(60));
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Real,

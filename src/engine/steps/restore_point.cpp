@@ -32,7 +32,7 @@ class RestorePoint final : public StepKind {
         {"point", point.name},
         {"summary",
          fmt::format("{} {} · {} documents, {}", point.name,
-                     point.exact ? "exact at " + to_text(vault::instant_of(point)).substr(11, 12)
+                     point.exact ? "exact at " + time_of_day(vault::instant_of(point))
                                  : "FUZZY: " + point.method,
                      with_commas(point.documents), bytes_for_people(point.bytes))},
         {"exact", point.exact},
