@@ -180,7 +180,9 @@ void examine_state(const Project& project, Findings& out) {
             "give this user the right to write there, or write `state: FOLDER` in belay.yaml");
     return;
   }
-  if (there == state && !examine_private("state folder", state, 0700, false, out)) return;
+  // Users of services pass through root's; what is theirs lies in it.
+  const mode_t closed = ::geteuid() == 0 ? 0711 : 0700;
+  if (there == state && !examine_private("state folder", state, closed, false, out)) return;
   // A clone is cleaned, copied and deleted; the truth about what is live must not go with it.
   const auto inside = fs::weakly_canonical(state, code).lexically_relative(project.folder);
   if (!inside.empty() && *inside.begin() != "..")

@@ -85,7 +85,7 @@ Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening) {
     TRY_LET(auto empty, ScratchFolder::make("belay-empty"));
     desk->empty.emplace(std::move(empty));
   } else {
-    TRY(make_folder(places.state));
+    TRY(places.make_state());
     TRY(make_folder(places.runs()));
   }
   const Path journal = desk->empty ? desk->empty->path() / "journal" : places.journal();

@@ -4,11 +4,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/accounts.hpp"
+
 extern char** environ;
 
 namespace belay::app {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* states_of_root = "/var/lib/belay";
+
+}  // namespace
 
 Getenv process_environment() {
   Getenv env;
@@ -35,6 +43,12 @@ Result<Path> find_project_file(const std::optional<Path>& named, const Path& her
       fmt::format("no belay.yaml in {} or above it; write one with: belay init", here.string()));
 }
 
+Status Places::make_state() const {
+  if (::geteuid() != 0) return make_folder(state);
+  TRY(make_folder(state, 0711));
+  return state.parent_path() == states_of_root ? let_others_pass(states_of_root) : Status{};
+}
+
 Path Places::log_of(const std::string& run, const std::string& step) const {
   std::string name = step;
   std::replace(name.begin(), name.end(), ':', '.');
@@ -44,7 +58,7 @@ Path Places::log_of(const std::string& run, const std::string& step) const {
 Result<Places> places_of(const std::string& project, const std::string& state,
                          const Path& project_folder, const Getenv& env) {
   if (!state.empty()) return Places{fs::absolute(project_folder / state).lexically_normal()};
-  if (::geteuid() == 0) return Places{Path("/var/lib/belay") / project};
+  if (::geteuid() == 0) return Places{Path(states_of_root) / project};
   if (const auto at = env.find("XDG_STATE_HOME"); at != env.end() && !at->second.empty()) {
     return Places{Path(at->second) / "belay" / project};
   }

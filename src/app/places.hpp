@@ -20,6 +20,8 @@ Result<Path> find_project_file(const std::optional<Path>& named, const Path& her
 
 struct Places {
   Path state;
+  // Made where it is not there. Root's services run as others, who pass through to their releases.
+  Status make_state() const;
   Path journal() const { return state / "journal"; }
   Path vault() const { return state / "vault"; }
   Path vault_key() const { return state / "vault.key"; }

@@ -120,11 +120,12 @@ void wire_targets(Desk& desk, Works& works, const std::string& environment) {
     auto& slot = works.parts->targets[placed.service];
     if (placed.target == pipeline::Placement::Target::host) {
       const auto& ports = works.site.present.ports;
-      slot = target::make_host({folder, ports.first, ports.last, folder / "logs"}, children,
-                               desk.world().clock);
+      slot = target::make_host(
+          {folder, ports.first, ports.last, folder / "logs", desk.project.places.state}, children,
+          desk.world().clock);
     } else {
       slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
-                                   placed.limit, folder / "command"},
+                                   placed.limit, folder / "command", desk.project.places.state},
                                   children, desk.world().clock);
     }
     works.site.targets[placed.service] = slot.get();
@@ -323,6 +324,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   site.clock = &desk.world().clock;
   site.plain_environment = plain_environment(desk.project.env);
   site.work = desk.project.places.work();
+  site.own = desk.project.places.state;
   site.reports = desk.project.places.runs();
   TRY(make_folder(site.work));
   works->parts->prober = probe::make_prober(desk.world().clock);

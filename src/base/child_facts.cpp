@@ -2,33 +2,25 @@
 #include "base/child_facts.hpp"
 
 #include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "base/accounts.hpp"
 #include "base/text.hpp"
 
 namespace belay {
 
 Result<ChildUser> find_child_user(const std::string& name) {
   if (name.empty()) return ChildUser{};
-  std::vector<char> buffer(65536);
-  passwd entry{};
-  passwd* found = nullptr;
-  ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr) {
-    return fail(Fault::missing, fmt::format("there is no user \"{}\" on this machine; create it or "
-                                            "change `user:`",
-                                            name));
-  }
-  if (entry.pw_uid == ::geteuid()) return ChildUser{};
+  TRY_LET(const auto account, find_account(name));
+  if (account.ours()) return ChildUser{};
   if (::geteuid() != 0) {
     return fail(Fault::denied, fmt::format("only root can run a program as \"{}\"", name));
   }
-  ChildUser user{true, entry.pw_uid, entry.pw_gid, std::vector<gid_t>(256)};
+  ChildUser user{true, account.uid, account.gid, std::vector<gid_t>(256)};
   int count = static_cast<int>(user.groups.size());
-  if (::getgrouplist(name.c_str(), entry.pw_gid, user.groups.data(), &count) < 0) count = 256;
+  if (::getgrouplist(name.c_str(), account.gid, user.groups.data(), &count) < 0) count = 256;
   user.groups.resize(static_cast<std::size_t>(count));
   return user;
 }

@@ -44,6 +44,12 @@ const pipeline::Placement* Site::placement(const std::string& service) const {
   return nullptr;
 }
 
+std::string Site::user_of(const std::string& release, const std::string& name) const {
+  const auto* placed = placement(name);
+  return placed != nullptr ? pipeline::user_of(releases.at(release), *placed)
+                           : service(release, name).user;
+}
+
 bool Site::proxied(const std::string& service) const {
   const auto* placed = placement(service);
   return traffic != nullptr && placed != nullptr && !placed->listen.empty() &&

@@ -58,6 +58,7 @@ struct Site {
   Path prefix;                    // of the project inside its work tree
   Environment plain_environment;  // for test and build: no secrets
   Path work;                      // scratch of runs, in the state folder
+  Path own;                       // the outermost folder of ours around it
   Path reports;                   // health reports
   Path backups;                   // metadata files of restore points; empty: none are written
 
@@ -68,6 +69,8 @@ struct Site {
   // Of the release, in this environment; null when it has none.
   const pipeline::Migration* migration(const std::string& release) const;
   const pipeline::Placement* placement(const std::string& service) const;
+  // Whom it builds and runs as; empty: nobody is written.
+  std::string user_of(const std::string& release, const std::string& service) const;
   target::Target& target(const std::string& service) const { return *targets.at(service); }
   bool proxied(const std::string& service) const;
   std::vector<std::string> proxied_services() const;

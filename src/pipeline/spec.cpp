@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "pipeline/spec_parts.hpp"
 
 namespace belay::pipeline {
@@ -103,6 +106,28 @@ const Database* database_of(const Spec& spec, std::string_view environment) {
 const Migration* migration_of(const Spec& spec, std::string_view environment) {
   const auto* database = database_of(spec, environment);
   return database != nullptr && database->migrate ? &*database->migrate : nullptr;
+}
+
+std::string user_of(const Spec& release, const Placement& placed) {
+  if (!placed.user.empty()) return placed.user;
+  const auto* service = release.service(placed.service);
+  return service != nullptr ? service->user : "";
+}
+
+std::string user_of_test(const Spec& release, const EnvironmentSpec& environment) {
+  const auto folder = [](const std::string& path) {
+    return (std::filesystem::path(path) / "").lexically_normal();
+  };
+  const auto merit = [&](const Placement& placed) {
+    const auto* service = release.service(placed.service);
+    if (service == nullptr) return 0;
+    const bool tested = folder(service->path) == folder(release.test_in);
+    return 1 + (tested ? 1 : 0) + (placed.target == Placement::Target::host ? 2 : 0);
+  };
+  const auto& all = environment.services;
+  const auto best = std::max_element(
+      all.begin(), all.end(), [&](const auto& a, const auto& b) { return merit(a) < merit(b); });
+  return best != all.end() ? user_of(release, *best) : "";
 }
 
 std::string to_text(const std::string& file, const Complaint& complaint) {

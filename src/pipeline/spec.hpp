@@ -205,6 +205,12 @@ const Database* database_of(const Spec& spec, std::string_view environment);
 // What migrates there: run, in and limit of the release, whose spec this is. Null: nothing does.
 const Migration* migration_of(const Spec& spec, std::string_view environment);
 
+// Whom a service builds and runs as, the release's spec given; empty: nobody is written.
+std::string user_of(const Spec& release, const Placement& placed);
+// Whom `test:` runs as: the user of the service whose folder it tests, else of the first one; those
+// on this host before the others.
+std::string user_of_test(const Spec& release, const EnvironmentSpec& environment);
+
 struct ParsedSpec {
   std::optional<Spec> spec;           // only without complaints
   std::vector<Complaint> complaints;  // in the order of the file

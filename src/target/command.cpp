@@ -41,6 +41,7 @@ class CommandTarget final : public Target {
   CommandTarget(CommandConfig config, Children& children)
       : config_(std::move(config)), children_(children) {
     config_.folder = fs::absolute(config_.folder).lexically_normal();
+    if (config_.own.empty()) config_.own = config_.folder;
   }
 
   Status prepare(const Version& version, const Artifact& artifact, const std::string& key,
@@ -76,7 +77,7 @@ class CommandTarget final : public Target {
   }
   VersionFiles files(const Version& version) const {
     Path log = config_.folder / version.service / (version.release + ".prepare.log");
-    return VersionFiles(version, config_.folder, folder_of(version), std::move(log));
+    return VersionFiles(version, config_.own, folder_of(version), std::move(log));
   }
   Path live_file(const Version& version) const {
     return config_.folder / version.service / ".live";
@@ -127,7 +128,7 @@ Status CommandTarget::begin(const Version& version, const Json& record, const st
   const std::string user = ::geteuid() == 0 ? record.value("user", "") : "";
   Environment all = record.value("env", Environment{});
   for (const auto& [name, value] : env) all[name] = value;
-  spec.env = with_basics(named(version, std::move(all)), user);
+  spec.env = with_basics(named(version, std::move(all)), config_.own, user);
   spec.env["BELAY_KEY"] = key;
   spec.user = user;
   spec.limit = config_.limit;
@@ -177,7 +178,7 @@ VersionStatus CommandTarget::asked(const Version& version, const Json& record) {
   Command command;
   command.argv = {"/bin/sh", "-c", config_.status};
   command.folder = files(version).tree() / record.value("folder", ".");
-  command.env = with_basics(named(version, record.value("env", Environment{})), "");
+  command.env = with_basics(named(version, record.value("env", Environment{})), config_.own, "");
   command.inherit_env = false;
   command.limit = std::min<Millis>(config_.limit, std::chrono::minutes(1));
   const auto ended = run(command);

@@ -96,6 +96,7 @@ class Host final : public Target {
   Host(HostConfig config, Children& children, Clock& clock)
       : config_(std::move(config)), children_(children), clock_(clock) {
     config_.folder = fs::absolute(config_.folder).lexically_normal();
+    if (config_.own.empty()) config_.own = config_.folder;
     config_.log_folder = fs::absolute(config_.log_folder).lexically_normal();
   }
 
@@ -128,7 +129,7 @@ class Host final : public Target {
     return config_.folder / "services" / name_of(version);
   }
   VersionFiles files(const Version& version) const {
-    return VersionFiles(version, config_.folder,
+    return VersionFiles(version, config_.own,
                         config_.folder / "releases" / version.release / version.service,
                         config_.log_folder / (name_of(version) + ".build.log"));
   }
@@ -179,7 +180,7 @@ std::string Host::run_script(const Version& version, const Json& record) const {
 
 Environment Host::full_env(const Version& version, const Environment& env, const Json& record,
                            std::uint16_t port) const {
-  Environment all = with_basics(env, ::geteuid() == 0 ? record.value("user", "") : "");
+  Environment all = with_basics(env, config_.own, ::geteuid() == 0 ? record.value("user", "") : "");
   all["BELAY_RELEASE"] = version.release;
   all["BELAY_SERVICE"] = version.service;
   all.erase("PORT");

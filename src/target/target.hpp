@@ -100,13 +100,15 @@ struct HostConfig {
   Path folder;  // releases/, services/: state of this environment
   int first_port = 20000, last_port = 20999;
   Path log_folder;
+  Path own = {};  // the outermost folder of ours around `folder`; empty: itself
 };
 std::unique_ptr<Target> make_host(HostConfig config, Children& children, Clock& clock);
 
 struct CommandConfig {
   std::string prepare, activate, status, rollback;
   Millis limit = std::chrono::minutes(15);
-  Path folder;  // keeps what was prepared
+  Path folder;    // keeps what was prepared
+  Path own = {};  // the outermost folder of ours around `folder`; empty: itself
 };
 std::unique_ptr<Target> make_command(CommandConfig config, Children& children, Clock& clock);
 

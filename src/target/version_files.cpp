@@ -2,13 +2,13 @@
 #include "target/version_files.hpp"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/accounts.hpp"
 #include "base/text.hpp"
 #include "base/time.hpp"
 
@@ -28,13 +28,6 @@ bool is_name(const std::string& text) {
 bool is_there(const Path& path) {
   std::error_code code;
   return fs::exists(path, code);
-}
-
-Status give_to(const Path& tree, const std::string& user) {
-  if (user.empty() || ::geteuid() != 0) return {};
-  const auto given = run_ok({.argv = {"chown", "-R", "-h", user + ":", tree.string()}});
-  if (!given) return given.error();
-  return {};
 }
 
 // Moved when it is on the same file system, else copied beside and renamed: tree/ is whole or not
@@ -80,34 +73,6 @@ Status check_version(const Version& version) {
   return {};
 }
 
-Status open_way(const Path& own, const Path& folder, const std::string& user) {
-  if (user.empty()) return {};
-  const passwd* me = ::getpwuid(::geteuid());
-  if (me != nullptr && user == me->pw_name) return {};
-  if (::geteuid() != 0)
-    return fail(Fault::denied, fmt::format("only root can run services as \"{}\"", user));
-  if (::getpwnam(user.c_str()) == nullptr) {
-    return fail(Fault::missing, fmt::format("there is no user \"{}\" on this machine; create it or "
-                                            "change `user:`",
-                                            user));
-  }
-  for (Path at = folder; at.has_relative_path(); at = at.parent_path()) {
-    struct stat now {};
-    if (::stat(at.c_str(), &now) != 0) return errno_error(errno, "cannot look at " + at.string());
-    if ((now.st_mode & S_IXOTH) != 0) continue;
-    const bool ours = at.string().starts_with(own.string());
-    if (!ours) {
-      return fail(Fault::denied,
-                  fmt::format("{} cannot pass through {}; allow it with: chmod o+x {}", user,
-                              at.string(), at.string()));
-    }
-    if (::chmod(at.c_str(), (now.st_mode & 0777) | S_IXOTH) != 0) {
-      return errno_error(errno, "cannot open " + at.string());
-    }
-  }
-  return {};
-}
-
 std::string last_lines(std::string_view text, std::size_t lines) {
   text = trim(text);
   std::size_t at = text.size();
@@ -125,19 +90,12 @@ std::string ending_of(const ChildStatus& status) {
   return fmt::format("exit status {}", status.status);
 }
 
-Environment with_basics(Environment env, const std::string& user) {
+Environment with_basics(Environment env, const Path& own, const std::string& user) {
   for (const char* name : {"PATH", "HOME", "LANG", "TMPDIR"}) {
     if (const char* value = std::getenv(name)) env.emplace(name, value);
   }
   env.emplace("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-  if (user.empty()) return env;
-  std::vector<char> buffer(65536);
-  passwd entry{};
-  passwd* found = nullptr;
-  ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found != nullptr) env["HOME"] = found->pw_dir;
-  env["USER"] = user;
-  return env;
+  return environment_for(user, own, std::move(env));
 }
 
 bool VersionFiles::prepared() const {
@@ -172,6 +130,7 @@ Status VersionFiles::clear() const {
 Status VersionFiles::take(const Artifact& artifact, const std::string& key, Children& children) {
   TRY(make_folder(folder_));
   TRY(open_way(own_, folder_, artifact.user));
+  TRY(make_home(own_, artifact.user));
   const auto before = read_file(folder_ / "building");
   const bool ours = before && *before == key && is_there(tree());
   if (ours && !is_there(artifact.source)) return {};
@@ -200,8 +159,8 @@ Status VersionFiles::begin(const Artifact& artifact, const std::string& key,
   spec.key = key;
   spec.argv = {"/bin/sh", "-c", build.command};
   spec.folder = tree() / artifact.folder;
-  spec.env = with_basics(build.env, artifact.user);
   spec.user = ::geteuid() == 0 ? artifact.user : "";
+  spec.env = with_basics(build.env, own_, spec.user);
   spec.limit = build.limit;
   return children.start(spec);
 }

@@ -22,7 +22,7 @@ struct BuildOrder {
 
 class VersionFiles {
  public:
-  // `own`: the target's folder, around `folder`; `log`: where the build's output is kept.
+  // `own`: the outermost folder of ours around `folder`; `log`: where the build's output is kept.
   VersionFiles(Version version, Path own, Path folder, Path log)
       : version_(std::move(version)),
         own_(std::move(own)),
@@ -55,16 +55,11 @@ class VersionFiles {
   Path own_, folder_, log_;
 };
 
-// Lets `user` reach `folder`: what is ours, from `own` down, is opened for passing through; a
-// folder above that is closed to him is denied by name. denied, too, when only root could become
-// him.
-Status open_way(const Path& own, const Path& folder, const std::string& user);
-
 // The last lines of what a program wrote, for an error's text.
 std::string last_lines(std::string_view text, std::size_t lines);
 std::string ending_of(const ChildStatus& status);
 
 // What every child gets besides its own variables.
-Environment with_basics(Environment env, const std::string& user);
+Environment with_basics(Environment env, const Path& own, const std::string& user);
 
 }  // namespace belay::target

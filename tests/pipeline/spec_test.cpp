@@ -125,6 +125,27 @@ TEST(Spec, AMigrationRunsInTheOnlyServiceWhenNoneIsNamed) {
   EXPECT_EQ(migration_of(spec, "p")->in, "web");
 }
 
+TEST(Spec, TheTestRunsAsTheUserOfTheServiceWhoseFolderItTestsElseOfTheFirstOnThisHost) {
+  const auto user = [](const std::string& test, const std::string& placed) {
+    const auto spec = must_parse(
+        "project: a\nservices:\n"
+        "  web: { path: web, run: a, check: /, user: wendy }\n"
+        "  api: { path: api, run: a, check: /, user: albert }\n"
+        "  far: { path: far, run: a, kind: worker, user: frida }\n"
+        "test: " +
+        test + "\nenvironments: { p: { services: {" + placed + "} } }\n");
+    return user_of_test(spec, spec.environments.front());
+  };
+  const std::string web = R"( web: { listen: ":80" },)", api = R"( api: { listen: ":81" })";
+  const std::string far = R"( far: { target: command, activate: a },)";
+  EXPECT_EQ(user("{ run: t, in: api }", web + api), "albert");
+  EXPECT_EQ(user("{ run: t, in: api/ }", web + api), "albert");
+  EXPECT_EQ(user("t", web + api), "wendy");
+  EXPECT_EQ(user("{ run: t, in: far }", far + web), "wendy") << "those on this host come first";
+  EXPECT_EQ(user("{ run: t, in: far }", far), "frida");
+  EXPECT_EQ(user("t", R"( web: { listen: ":80", user: paul })"), "paul") << "its place says more";
+}
+
 TEST(Spec, AnEnvironmentsDatabaseHasWhatTheProjectSaysOfMigrationAndNameButNotItsUser) {
   const auto spec = must_parse(
       "project: a\nservices: { web: { run: a, check: / } }\n"

@@ -56,16 +56,11 @@ class Build final : public StepKind {
     artifact.build = service.build;
     artifact.run = service.run;
     artifact.worker = service.kind == pipeline::Service::Kind::worker;
-    artifact.user = user_of(service);
+    artifact.user = site_.user_of(context.plan.release, service.name);
     artifact.build_env = site_.plain_environment;
     artifact.build_env["BELAY_PROJECT"] = site_.present.project;
     artifact.build_env["BELAY_ENVIRONMENT"] = site_.environment;
     return artifact;
-  }
-
-  std::string user_of(const pipeline::Service& service) const {
-    const auto* placed = site_.placement(service.name);
-    return placed != nullptr && !placed->user.empty() ? placed->user : service.user;
   }
 
   Site& site_;

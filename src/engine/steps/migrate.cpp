@@ -3,6 +3,7 @@
 // fails, and the way back rewinds what it may have done.
 #include <fmt/format.h>
 
+#include "base/accounts.hpp"
 #include "base/text.hpp"
 #include "engine/steps/child.hpp"
 #include "engine/steps/steps.hpp"
@@ -27,9 +28,10 @@ class Migrate final : public StepKind {
     const target::Version version{migration.in, context.plan.release};
     TRY_LET(auto folder, site_.target(migration.in).folder(version));
     TRY_LET(auto env, site_.migration_environment(context.plan.release));
-    TRY_LET(auto output,
-            run_child(context, {migration.run, folder, env,
-                                user_of(version.service, context.plan.release), migration.limit}));
+    const auto user = site_.user_of(context.plan.release, version.service);
+    TRY_LET(auto output, run_child(context, {migration.run, folder,
+                                             environment_for(user, site_.own, std::move(env)), user,
+                                             migration.limit}));
     const auto text = trim(output);
     const auto last =
         text.substr(text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
@@ -42,12 +44,6 @@ class Migrate final : public StepKind {
   }
 
  private:
-  std::string user_of(const std::string& service, const std::string& release) const {
-    const auto* placed = site_.placement(service);
-    if (placed != nullptr && !placed->user.empty()) return placed->user;
-    return site_.service(release, service).user;
-  }
-
   Site& site_;
 };
 

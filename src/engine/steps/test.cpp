@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The project's own tests, in a fresh copy of the commit, before anybody is asked for approval.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <regex>
 
+#include "base/accounts.hpp"
 #include "engine/steps/child.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -35,16 +37,11 @@ class Test final : public StepKind {
   Result<Json> perform(const StepContext& context) override {
     const auto& spec = site_.releases.at(context.plan.release);
     const Path folder = copy_folder(site_.work, context);
+    const auto user = ::geteuid() == 0 ? pipeline::user_of_test(spec, site_.env()) : "";
     TRY_LET(auto before, context.world.children.look(context.key));
-    if (before.state == ChildState::absent) {
-      TRY(remove_tree(folder));
-      TRY(site_.source->copy(context.plan.commit, folder));
-    }
-    ChildRun run{spec.test,
-                 (folder / site_.prefix / spec.test_in).lexically_normal(),
-                 site_.plain_environment,
-                 {},
-                 spec.test_limit};
+    if (before.state == ChildState::absent) TRY(copy(context, folder, user));
+    ChildRun run{spec.test, (folder / site_.prefix / spec.test_in).lexically_normal(),
+                 environment_for(user, site_.own, site_.plain_environment), user, spec.test_limit};
     auto output = run_child(context, run);
     if (!output && output.error().fault == Fault::cancelled) return std::move(output).error();
     TRY(remove_copies(site_.work, context));
@@ -63,6 +60,14 @@ class Test final : public StepKind {
   }
 
  private:
+  Status copy(const StepContext& context, const Path& folder, const std::string& user) {
+    TRY(remove_tree(folder));
+    TRY(site_.source->copy(context.plan.commit, folder));
+    TRY(open_way(site_.own, site_.work, user));
+    TRY(make_home(site_.own, user));
+    return give_to(folder, user);
+  }
+
   Site& site_;
 };
 
