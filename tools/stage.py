@@ -6,6 +6,7 @@ lives in one temporary folder, and is ended by process id.
 """
 import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "build/tools"
 SHOP = ROOT / "examples/shop"
 PEOPLE = ("amina", "leo", "noor")
+ME = pwd.getpwuid(os.geteuid()).pw_name   # whom the services of a stage run as
 
 
 class Trouble(Exception):
@@ -201,6 +203,7 @@ class Stage:
             public = (self.folder / "keys" / f"{name}.pub").read_text().strip()
             text, count = re.subn(rf"(?m)^(  {name}: )ssh-.*$", rf"\g<1>{public}", text)
             assert count == 1, name
+        text = re.sub(r"(?m)^(    user: ).*$", rf"\g<1>{ME}", text)
         for old, new in (("/etc/belay/shop.env", f"{self.folder}/secrets"),
                          ("project: shop\n", f"project: shop\nstate: {self.state}\n"),
                          ("127.0.0.1:8080", f"127.0.0.1:{self.api_port}"),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The people, the windows and the services of one environment; and what environments share.
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <set>
 
 #include "app/doctor_parts.hpp"
 #include "app/wire.hpp"
+#include "base/accounts.hpp"
 #include "base/listeners.hpp"
 #include "base/ssh_signature.hpp"
 #include "base/text.hpp"
@@ -100,20 +100,29 @@ void examine_address(const Placement& placed, Works* works, const std::string& a
                                                 : "end what holds it, or write another `listen:`");
 }
 
-void examine_user(const Spec& spec, const Placement& placed, const std::string& about,
+void examine_nobody(const std::string& service, const std::string& about, Findings& out) {
+  const auto us = fmt::format("services.{}.user: ", service);
+  if (::geteuid() == 0)
+    out.bad(about, "no `user:` is written, and Belay is root: it is not deployed",
+            us + "NAME, an account that may do little; `root` if it really must be root");
+  else
+    out.good(about, "runs as you");
+}
+
+// `own` is ours, and opened for the user when he needs it.
+void examine_user(const std::string& user, const Path& own, const std::string& about,
                   Findings& out) {
-  const auto* service = spec.service(placed.service);
-  const auto user = !placed.user.empty() ? placed.user : service == nullptr ? "" : service->user;
-  if (user.empty()) {
-    if (::geteuid() == 0)
-      out.warn(about, "runs as root", "write `user:`, an account that may do little");
-    return;
-  }
-  if (::getpwnam(user.c_str()) == nullptr)
+  const auto account = find_account(user);
+  if (!account)
     out.bad(about, "there is no user " + user, "adduser --system --group " + user);
+  else if (account->ours())
+    out.good(about, "runs as " + user);
   else if (::geteuid() != 0)
-    out.warn(about, fmt::format("is to run as {}, but only root can do that: it runs as you", user),
-             "run Belay as root, or leave `user:` out");
+    out.bad(about, fmt::format("is to run as {}, and only root can do that", user),
+            "run Belay as root, or leave `user:` out: then it runs as you");
+  else if (const auto closed = closed_above(own))
+    out.bad(about, fmt::format("{} cannot pass through {}", user, closed->string()),
+            fmt::format("chmod o+x {}, or write `state:` with another folder", closed->string()));
   else
     out.good(about, "runs as " + user);
 }
@@ -195,7 +204,11 @@ void examine_services(Desk& desk, const EnvironmentSpec& env, Findings& out) {
       examine_command(placed, about, out);
       continue;
     }
-    examine_user(desk.project.spec, placed, about, out);
+    const auto user = user_of(desk.project.spec, placed);
+    if (user.empty())
+      examine_nobody(placed.service, about, out);
+    else
+      examine_user(user, desk.project.places.state, about, out);
     examine_certificate(placed, about, out);
     if (!placed.listen.empty()) examine_address(placed, works ? works->get() : nullptr, about, out);
   }

@@ -23,11 +23,16 @@ struct FoundService {
 struct Found {
   std::string project;
   std::vector<FoundService> services;
+  std::string user;                // whom services should run as; empty: as Belay does
   std::string public_host;         // of an https address in .env.example: "shop.example.org"
   std::vector<std::string> notes;  // what was not understood, for the person
 };
 
 Result<Found> inspect(const Path& folder);
+
+// Whom services should run as when nobody has said so: somebody else than root, where Belay is
+// root.
+std::string user_for_services();
 
 // A commented belay.yaml. Its approvals are in force, so it parses without complaints as soon as
 // `people` are in it, and ships nothing before: "{ amina: { keys: [...] }, leo: { ... } }".

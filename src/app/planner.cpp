@@ -6,6 +6,7 @@
 
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
+#include "base/text.hpp"
 #include "engine/health.hpp"
 #include "pipeline/gate.hpp"
 
@@ -55,20 +56,23 @@ Status no_literal_passwords(const Spec& spec) {
   return {};
 }
 
-// Services that would run as root here without anybody having written so.
-Json run_as_root(const pipeline::Spec& release, const pipeline::EnvironmentSpec& env) {
-  Json warnings = Json::array();
-  if (::geteuid() != 0) return warnings;
+// Where Belay is root, a service runs as root only when that is written.
+Status users_are_written(const Spec& release, const EnvironmentSpec& env,
+                         const std::string& commit) {
+  if (::geteuid() != 0) return {};
+  std::vector<std::string> services, keys;
   for (const auto& placed : env.services) {
-    const auto* service = release.service(placed.service);
-    const bool here = placed.target == pipeline::Placement::Target::host;
-    if (service == nullptr || !here || !placed.user.empty() || !service->user.empty()) continue;
-    warnings.push_back(
-        fmt::format("{} runs as root; write `user:` for it (`user: root` when that "
-                    "is meant)",
-                    placed.service));
+    if (placed.target != pipeline::Placement::Target::host) continue;
+    if (release.service(placed.service) == nullptr || !user_of(release, placed).empty()) continue;
+    services.push_back(placed.service);
+    keys.push_back("services." + placed.service + ".user");
   }
-  return warnings;
+  if (services.empty()) return {};
+  return fail(Fault::invalid,
+              fmt::format("belay.yaml of {} names nobody whom {} should run as, and Belay is root "
+                          "here; write {}: NAME, an account that may do little (`root` if it "
+                          "really must be root), and commit that",
+                          commit.substr(0, 7), join(services, ", "), join(keys, ": NAME, ")));
 }
 
 // The release says what migrates, the present file where: both must know the same service.
@@ -146,6 +150,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   TRY(no_literal_passwords(desk.project.spec));
   TRY(no_literal_passwords(shipped));
   TRY(migration_fits(shipped, desk.project.spec, *env, commit.id));
+  TRY(users_are_written(shipped, *env, commit.id));
 
   PlanParts parts;
   parts.present = &desk.project.spec;
@@ -177,7 +182,6 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   put_some(plan.notes, "uncommitted", dirty);
   put_some(plan.notes, "not_carried", left_out);
   plan.notes["warnings"] = warnings_of(plan, *env);
-  for (auto& warning : run_as_root(shipped, *env)) plan.notes["warnings"].push_back(warning);
   if (!plan.facts.contains("skip_checks") &&
       engine::asked_of(shipped, checked_in(shipped, *env)).empty())
     plan.notes["warnings"].push_back(engine::nothing_checked);

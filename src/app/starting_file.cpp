@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What belay init found, as a belay.yaml.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
 #include "app/inspect.hpp"
+#include "base/accounts.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 
@@ -24,12 +26,21 @@ std::string quoted(const std::string& text) {
   return plain ? text : Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string service_lines(const FoundService& service) {
+std::string user_line(const std::string& user) {
+  if (user.empty()) return {};
+  return fmt::format("    user: {}                   # whom it builds and runs as; {}\n", user,
+                     user == "root"
+                         ? "root may do anything: an account that may do little is better"
+                         : "an account of its own is better");
+}
+
+std::string service_lines(const FoundService& service, const std::string& user) {
   std::string out = fmt::format("  {}:                              # from {}\n    path: {}\n",
                                 service.name, service.from, service.path);
   if (!service.build.empty()) out += fmt::format("    build: {}\n", quoted(service.build));
   out += fmt::format("    run: {}{}\n", quoted(service.run),
                      service.worker ? "" : "   # started with HOST and PORT set");
+  out += user_line(user);
   if (service.worker)
     out += "    kind: worker\n";
   else
@@ -105,6 +116,15 @@ std::string checks(const Found& found) {
 
 }  // namespace
 
+std::string user_for_services() {
+  if (::geteuid() != 0) return {};
+  // Debian's account for programs that serve the web.
+  for (const char* name : {"www-data", "nobody"}) {
+    if (find_account(name)) return name;
+  }
+  return "root";
+}
+
 std::string starting_file(const Found& found, const std::string& people) {
   std::string out =
       "# Written by belay init from what it found; every key is explained in the project's "
@@ -113,7 +133,7 @@ std::string starting_file(const Found& found, const std::string& people) {
       found.project + "\n";
   for (const auto& note : found.notes) out += "# note: " + note + "\n";
   if (!found.services.empty()) out += "services:\n";
-  for (const auto& service : found.services) out += service_lines(service);
+  for (const auto& service : found.services) out += service_lines(service, found.user);
   for (const auto& service : found.services) {
     if (service.test.empty()) continue;
     out += fmt::format(

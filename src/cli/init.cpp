@@ -28,6 +28,7 @@ int init(Session& session, const Args&) {
   }
   auto found = app::inspect(session.here);
   if (!found) return tell(found.error());
+  found->user = app::user_for_services();
   const auto text = app::starting_file(*found);
   if (auto sound = app::spec_of(app::starting_file(*found, somebody), "belay.yaml"); !sound)
     return tell(std::move(sound).error().in("what init wrote does not hold (a bug)"));

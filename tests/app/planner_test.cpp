@@ -169,7 +169,8 @@ TEST_F(Planner, APlanSaysThatOldCodeMeetsMigratedDataAndOffersTheFence) {
                    "services: { web: { run: ./web, check: / } }\n"
                    "database: { uri: \"${U}\", migrate: ./migrate }\n"
                    "environments:\n  production:\n    tag: prod\n    strategy: " +
-                       strategy + "\n    services: { web: { listen: \"127.0.0.1:8080\" } }\n");
+                       strategy + "\n    services: { web: { listen: \"127.0.0.1:8080\", " +
+                       ScratchProject::user_line() + " } }\n");
     project_.commit(strategy);
     auto made = plan();
     EXPECT_TRUE(made.ok()) << made.error().message();

@@ -27,11 +27,11 @@ environments:
   production:
     tag: prod
     services:
-      web: {{ target: host }}
+      web: {{ target: host, {} }}
     watch: 0s
     first: true
 {})",
-                     run, more);
+                     run, ScratchProject::user_line(), more);
 }
 
 bool holds(const std::string& text) {

@@ -51,12 +51,12 @@ environments:
   production:
     tag: prod
     services:
-      web: {{ listen: 127.0.0.1:{} }}
+      web: {{ listen: 127.0.0.1:{}, {} }}
     rollback: {{ keep_warm: 0s }}
     watch: 0s
     first: true
 )",
-                                             port_));
+                                             port_, ScratchProject::user_line()));
     project_.write("../secrets", "TOKEN=a-token\n", 0600);
     project_.commit("First");
     const auto done = project_.belay({"deploy"});

@@ -97,7 +97,7 @@ class SmallStage(stages.Stage):
         lines = (HERE / "small/belay.yaml").read_text().splitlines(keepends=True)
         text = "".join(line for line in lines if asks or not line.endswith("# WORKER\n"))
         words = {"STATE": self.state, "PORTS": self.ports, "SECRETS": self.folder / "secrets",
-                 "EFFECTS": self.effects, "PYTHON": stages.TOOLS / "venv/bin/python",
+                 "EFFECTS": self.effects, "PYTHON": stages.TOOLS / "venv/bin/python", "WHOEVER": stages.ME,
                  "API_PORT": self.api_port, "SITE_PORT": self.site_port, "DATA_RETURN": "ask" if asks else "auto"}
         for name in stages.PEOPLE:
             words[f"KEY_{name}"] = (self.folder / "keys" / f"{name}.pub").read_text().strip()

@@ -73,7 +73,7 @@ class ABadApplication(hostile.Hostile):
             self.stage.commit("good")
             path = self.stage.repository / "belay.yaml"
             text = self.stage.belay_yaml()
-            text = text.replace("\ndatabase:\n", "  second: { path: app, run: exec sleep 1000, check: / }\n\ndatabase:\n", 1)
+            text = text.replace("\ndatabase:\n", f"  second: {{ path: app, run: exec sleep 1000, check: /, user: {stages.ME} }}\n\ndatabase:\n", 1)
             text = text.replace("    checks:\n", f'      second: {{ target: host, listen: "127.0.0.1:{port}" }}\n    checks:\n', 1)
             path.write_text(text)
             self.stage.git("commit", "-q", "-a", "-m", "a second service")

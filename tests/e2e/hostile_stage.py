@@ -90,7 +90,7 @@ class HostileStage(small_stage.SmallStage):
     def belay_yaml(self, busy="queue"):
         text = (HERE / "tiny/belay.yaml").read_text()
         words = {"STATE": self.state, "PORTS": self.ports, "SECRETS": self.folder / "secrets", "FLAGS": self.flags,
-                 "PYTHON": stages.TOOLS / "venv/bin/python", "API_PORT": self.api_port, "BUSY": busy}
+                 "PYTHON": stages.TOOLS / "venv/bin/python", "WHOEVER": stages.ME, "API_PORT": self.api_port, "BUSY": busy}
         for word in sorted(words, key=len, reverse=True):
             assert word in text, word
             text = text.replace(word, str(words[word]))

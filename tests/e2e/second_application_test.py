@@ -38,10 +38,9 @@ class Guestbook(stages.Stage):
         self.repository = self.folder / self.mark
         home = Path("/var/lib/belay") if os.geteuid() == 0 else self.folder / "home/.local/state/belay"
         self.state = home / self.mark
-        # Builds take their packages from what set-up fetched, and need no network.
-        pip = self.folder / "home/.config/pip"
-        pip.mkdir(parents=True)
-        (pip / "pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {stages.TOOLS}/wheels\n")
+        # Root's services run as somebody else, who must come by here.
+        self.folder.chmod(0o711)
+        shutil.copytree(stages.TOOLS / "wheels", self.folder / "wheels")
 
     def environment(self, **more):
         found = super().environment(**more)
@@ -105,6 +104,16 @@ class ASecondApplication(unittest.TestCase):
         self.assertEqual(followed.code, code, followed.text())
         return followed
 
+    def users_of_services(self):
+        """The numbers of those whose programs work in a release."""
+        found = set()
+        for pid, _ in self.stage.left_running():
+            place = Path(f"/proc/{pid}")
+            if "/releases/" in os.readlink(place / "cwd"):
+                found.add(place.stat().st_uid)
+        self.assertTrue(found, "no service is running")
+        return found
+
     def commit(self, message):
         self.stage.git("add", "-A")
         self.stage.git("commit", "-q", "-m", message)
@@ -122,6 +131,9 @@ class ASecondApplication(unittest.TestCase):
         stage.make_repository()
         shutil.copytree(GUESTBOOK, stage.repository, dirs_exist_ok=True)
         (stage.repository / ".gitignore").write_text(".venv/\n__pycache__/\n")
+        # Builds take their packages from what set-up fetched, and need no network.
+        with (stage.repository / "requirements.txt").open("a") as requirements:
+            requirements.write(f"--no-index\n--find-links {stage.folder}/wheels\n")
 
         self.belay(0, "init")
         self.edit()
@@ -132,6 +144,7 @@ class ASecondApplication(unittest.TestCase):
         self.assertFalse(stages.listens(stage.api_port), "a plan started something")
 
         first = self.ship()
+        self.assertNotIn(0, self.users_of_services(), "a service runs as root")
         stage.sign("ada", "grace")
         before = stage.contents()
         self.assertEqual(before["migrations"], ["001_by_name.py"])

@@ -2,6 +2,8 @@
 #include "tests/support/scratch_project.hpp"
 
 #include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <regex>
@@ -96,6 +98,12 @@ environments:
 )",
                      live) +
          more;
+}
+
+std::string ScratchProject::user_line() {
+  const auto* who = ::getpwuid(::geteuid());
+  EXPECT_NE(who, nullptr) << "whoever runs the tests has no name; add a line to /etc/passwd";
+  return who != nullptr ? fmt::format("user: {}", who->pw_name) : "";
 }
 
 Path ScratchProject::key(const std::string& name) const {

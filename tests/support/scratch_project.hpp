@@ -30,6 +30,9 @@ class ScratchProject {
   // further lines of the environment production, already indented by four.
   std::string file(const std::string& more = {}, const std::string& people = {}) const;
 
+  // "user: root", or whoever runs the tests: what a service on this host needs where that is root.
+  static std::string user_line();
+
   // A key pair; the private file. Its public line is in the file with .pub behind it.
   Path key(const std::string& name) const;
   std::string public_key(const std::string& name) const;
