@@ -2,6 +2,7 @@
 #include "base/hash.hpp"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 namespace belay {
 
@@ -34,6 +35,16 @@ Sha256 sha256(std::string_view bytes) {
   Sha256Stream stream;
   stream.add(bytes);
   return stream.finish();
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view bytes) {
+  Sha256 digest{};
+  unsigned length = 0;
+  const auto* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                          reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                          digest.data(), &length);
+  ASSERT(made != nullptr && length == digest.size());
+  return digest;
 }
 
 std::string hex(std::string_view bytes) {

@@ -15,6 +15,7 @@ namespace belay {
 using Sha256 = std::array<std::uint8_t, 32>;
 
 Sha256 sha256(std::string_view bytes);
+Sha256 hmac_sha256(std::string_view key, std::string_view bytes);
 
 // For bytes that arrive in pieces.
 class Sha256Stream {
