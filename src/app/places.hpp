@@ -25,6 +25,7 @@ struct Places {
   Path journal() const { return state / "journal"; }
   Path vault() const { return state / "vault"; }
   Path vault_key() const { return state / "vault.key"; }
+  Path fingerprint_key() const { return state / "fingerprint.key"; }
   Path children() const { return state / "children"; }
   Path work() const { return state / "work"; }
   Path runs() const { return state / "runs"; }

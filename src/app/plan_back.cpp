@@ -222,6 +222,8 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
     plan.facts["build_from"] = "belay.yaml of " + plan.release;
     plan.facts["changes"] =
         changes_between(source.get(), old, *env, desk.project.folder, live.commit, plan.commit);
+    if (auto note = secrets_since(desk, old, *env, plan.release); !note.is_null())
+      plan.notes["secrets"] = std::move(note);
     TRY_LET(parts.to_build, to_build(desk, source.get(), *env, old, *target));
   }
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;

@@ -70,6 +70,11 @@ Json times_back(Desk& desk, const std::string& environment);
 // new code. For notes.
 Json warnings_of(const pipeline::Plan& plan, const pipeline::EnvironmentSpec& env);
 
+// The secrets that are others than when `tag` was last started, by name; null where it has none.
+// A note.
+Json secrets_since(const Desk& desk, const pipeline::Spec& release,
+                   const pipeline::EnvironmentSpec& env, const std::string& tag);
+
 // Milliseconds by step: the median of the last five runs of this pipeline.
 Json estimates(Desk& desk, const pipeline::Plan& plan);
 

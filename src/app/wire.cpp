@@ -4,6 +4,7 @@
 #include "app/fresh_reading.hpp"
 #include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
+#include "app/service_environment.hpp"
 #include "app/vault_key.hpp"
 
 #include <fmt/format.h>
@@ -140,85 +141,6 @@ void wire_targets(Desk& desk, Works& works, const std::string& environment) {
   works.site.traffic = works.parts->traffic.get();
 }
 
-struct Env {  // what environment_of needs, shared by the two functions of the site
-  engine::Site* site;
-  std::shared_ptr<Secrets> secrets;
-  Environment plain;
-  std::map<std::string, std::string> commits;  // of the releases
-
-  std::map<std::string, std::string> known() const {
-    std::map<std::string, std::string> names;
-    for (const auto& placed : site->env().services) {
-      names["service." + placed.service + ".url"] = site->url_of(placed.service);
-    }
-    return names;
-  }
-
-  Status add(Environment& env, const std::map<std::string, pipeline::Template>& wanted) const {
-    const auto names = known();
-    for (const auto& [name, text] : wanted) {
-      TRY_LET(auto value, secrets->expand(text, names).in(name));
-      env[name] = value.reveal();
-    }
-    return {};
-  }
-
-  Status add_file(Environment& env, const std::string& path, const std::string& release) const {
-    const auto at = commits.find(release);
-    if (site->source == nullptr || at == commits.end()) {
-      return fail(Fault::missing,
-                  "env_file " + path + ": the commit of " + release + " is not known");
-    }
-    TRY_LET(auto text,
-            site->source->read(at->second, (site->prefix / path).lexically_normal().string())
-                .in("env_file"));
-    TRY_LET(auto values, parse_env_file(text).in("env_file " + path));
-    for (auto& [name, value] : values) env[name] = value;
-    return {};
-  }
-
-  Result<Environment> of(const std::string& service, const std::string& release,
-                         const pipeline::Template* uri) const {
-    Environment env = plain;
-    env["HOST"] = "127.0.0.1";
-    env["BELAY_PROJECT"] = site->present.project;
-    env["BELAY_ENVIRONMENT"] = site->environment;
-    env["BELAY_SERVICE"] = service;
-    env["BELAY_RELEASE"] = release;
-    if (const auto* database = database_of(site->present, site->environment)) {
-      TRY_LET(auto value, secrets->expand(uri != nullptr ? *uri : database->uri));
-      env[database->env] = value.reveal();
-    }
-    const auto& spec = site->service(release, service);
-    const auto* placed = site->placement(service);
-    const auto& file = placed != nullptr && placed->env_file ? placed->env_file : spec.env_file;
-    if (file) TRY(add_file(env, *file, release));
-    TRY(add(env, spec.env));
-    if (placed != nullptr) TRY(add(env, placed->env));
-    return env;
-  }
-};
-
-void wire_environments(Works& works, const Environment& plain,
-                       std::map<std::string, std::string> commits) {
-  const Env env{&works.site, works.secrets, plain, std::move(commits)};
-  works.site.expand = [secrets = works.secrets](const std::string& text) -> Result<std::string> {
-    TRY_LET(auto value, secrets->expand({text}));
-    return value.reveal();
-  };
-  works.site.environment_of = [env](const std::string& service, const std::string& release) {
-    return env.of(service, release, nullptr);
-  };
-  works.site.migration_environment = [env](const std::string& release) -> Result<Environment> {
-    const auto* migration = env.site->migration(release);
-    if (migration == nullptr) return fail(Fault::missing, "there is nothing that migrates");
-    // What migrates is the release's; whose database it is, and as which user, the present file's.
-    const auto* present = migration_of(env.site->present, env.site->environment);
-    return env.of(migration->in, release,
-                  present != nullptr && present->uri ? &*present->uri : nullptr);
-  };
-}
-
 // A secret that is missing is named now, before anything is touched.
 Status names_are_known(const engine::Site& site, const std::string& release) {
   if (release.empty() || !site.releases.contains(release)) return {};
@@ -340,6 +262,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   }
   if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder));
   wire_environments(*works, site.plain_environment, texts.commits);
+  wire_fingerprints(desk, *works);
   site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
     wire_targets(desk, *works, environment);

@@ -58,6 +58,28 @@ std::string source_lines(const Plan& plan) {
   return out + "  places    from the present file: database, vault, targets\n";
 }
 
+// What the release is started with is what the secrets are now; names only.
+std::string secret_lines(const Plan& plan) {
+  const auto note = plan.notes.find("secrets");
+  if (note == plan.notes.end()) return {};
+  constexpr std::pair<const char*, const char*> words[] = {
+      {"other", "another value now"},
+      {"new", "new"},
+      {"gone", "not used any more"},
+      {"unreadable", "no value here"},
+      {"unknown", "unknown whether it is the same (no fingerprint that can be compared)"}};
+  std::string out;
+  for (const auto& [list, meaning] : words) {
+    std::vector<std::string> names;
+    for (const auto& name : note->value(list, Json::array())) names.push_back(shown(name));
+    if (!names.empty()) out += fmt::format("            {}: {}\n", meaning, join(names, ", "));
+  }
+  const auto since = printable(note->value("since", std::string()));
+  if (out.empty())
+    return fmt::format("  secrets   present values; the same as when {} was last started\n", since);
+  return fmt::format("  secrets   present values; since {} was last started:\n", since) + out;
+}
+
 std::string about_time(const Plan& plan, const std::string& step) {
   const auto estimates = plan.notes.value("estimates", Json::object());
   if (!estimates.contains(step)) return {};
@@ -236,7 +258,7 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   }
   out += change_lines(plan);
   out += fmt::format("  live      {}\n", plan.live.empty() ? "nothing yet" : plan.live);
-  out += source_lines(plan) + "\n";
+  out += source_lines(plan) + secret_lines(plan) + "\n";
   out += step_lines(plan);
   out += way_back_lines(plan);
   out += preview_lines(plan);

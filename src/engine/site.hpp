@@ -41,6 +41,11 @@ struct Site {
   // What a version is started with; holds secrets. missing, naming the name and how to give it.
   std::function<Result<Environment>(const std::string& service, const std::string& release)>
       environment_of;
+  // Right before a version gets its environment: keeps which secrets it has, as fingerprints. Not
+  // given: nothing is kept.
+  std::function<Status(const target::Version& version)> keep_fingerprints;
+  // Was it last started with other secrets than the present ones? Not known: no.
+  std::function<bool(const target::Version& version)> has_former_secrets;
   // What the migration is started with: its own database user.
   std::function<Result<Environment>(const std::string& release)> migration_environment;
   // ${NAME} in a check's request. The answer holds secrets.

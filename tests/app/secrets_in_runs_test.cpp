@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/masked_journal.hpp"
+#include "base/hash.hpp"
 #include "base/text.hpp"
 #include "tests/support/scratch_project.hpp"
 
@@ -35,11 +36,11 @@ environments:
 }
 
 bool holds(const std::string& text) {
-  return text.find(token) != std::string::npos;
+  return text.find(token) != std::string::npos || text.find(sha256_hex(token)) != std::string::npos;
 }
 
-// Files of the state that hold the token, but those where it belongs: what the service is started
-// with, and what it wrote itself.
+// Files of the state that hold the token or its plain hash, but those where it belongs: what the
+// service is started with, and what it wrote itself.
 std::vector<std::string> files_with_token(const Path& state) {
   std::vector<std::string> found;
   std::error_code code;

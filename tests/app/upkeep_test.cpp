@@ -166,6 +166,37 @@ TEST_F(Upkeep, WhatWasKeptWarmLongEnoughIsStoppedAndNothingElse) {
   EXPECT_TRUE(stop_the_cold(*desk_, "production")->empty());
 }
 
+TEST_F(Upkeep, AWarmVersionIsStartedAnewForARollbackThatFindsOtherSecretsAndOnlyThen) {
+  const auto first = engine::read_releases(*desk_->journal, "production")->live->tag;
+  project_.write("page", "two");
+  project_.commit("Second");
+  ASSERT_EQ(project_.belay({"deploy"}).status, 0);
+  const auto second = engine::read_releases(*desk_->journal, "production")->live->tag;
+  const auto process = [&](const std::string& release) {
+    return read_file(desk_->project.places.environment("production") / "services" /
+                     ("web@" + release) / "supervise/pid");
+  };
+  const auto warm = process(first);
+  ASSERT_TRUE(warm.ok());
+  project_.write("belay.yaml", [&] {
+    auto text = *read_file(project_.folder() / "belay.yaml");
+    return text.replace(text.find("keep_warm: 0s"), 13, "keep_warm: 1h");
+  }());
+  auto done = project_.belay({"rollback", "--yes"});
+  ASSERT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_EQ(*process(first), *warm) << "nothing had changed";
+
+  project_.write("../secrets", "TOKEN=rotated\n", 0600);
+  done = project_.belay({"rollback", second, "--yes"});
+  ASSERT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_NE(done.out.find("another value now: TOKEN"), std::string::npos) << done.out;
+  EXPECT_EQ(*process(first), *warm) << "customers were on it";
+  const auto value = read_file(desk_->project.places.environment("production") / "services" /
+                               ("web@" + second) / "env/TOKEN");
+  ASSERT_TRUE(value.ok());
+  EXPECT_EQ(*value, "rotated\n");
+}
+
 class AllAtOnce : public Upkeep {};
 
 TEST_F(AllAtOnce, CustomersWaitWhileOneReleaseTakesTheOthersPlaceAndNoneIsTurnedAway) {

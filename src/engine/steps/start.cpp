@@ -64,6 +64,30 @@ Error with_log(Site& site, const target::Version& version, const Error& error) {
               error.message() + (log && !log->empty() ? "\n" + last_words(*log) : std::string()));
 }
 
+// It keeps the environment that it has.
+bool is_at_work(target::Target& target, const target::Version& version) {
+  const auto now = target.status(version);
+  return now && !now->port_lost &&
+         (now->phase == target::Phase::running || now->phase == target::Phase::starting);
+}
+
+// A rollback uses the present values: a version that is warm with former ones, where no customer
+// is, is stopped first. On the way back of a run it is not touched, for then what works counts.
+Status stop_with_former_secrets(Site& site, const target::Version& version,
+                                const StepContext& context) {
+  auto& target = site.target(version.service);
+  if (context.plan.pipeline != "rollback" || context.history.way_back || !target.behind_proxy() ||
+      !site.has_former_secrets || !is_at_work(target, version) || !site.has_former_secrets(version))
+    return {};
+  if (site.proxied(version.service)) {
+    TRY_LET(const auto state, site.traffic->look(version.service));
+    if (state.active && state.active->release == version.release) return {};
+  }
+  context.say(version.service + " is warm with former values of its secrets: it is started anew");
+  site.let_finish(version.service, version.release, last_requests, context.stop);
+  return target.stop(version, std::chrono::seconds(10));
+}
+
 // Started, and ready. A port that somebody else was quicker to take, or a stop from elsewhere, is
 // no fault of the release: it is started again.
 Result<target::VersionStatus> bring_up(Site& site, const target::Version& version, bool listening,
@@ -71,6 +95,8 @@ Result<target::VersionStatus> bring_up(Site& site, const target::Version& versio
   auto& target = site.target(version.service);
   TRY_LET(auto env, site.environment_of(version.service, version.release));
   for (int n = 1;; ++n) {
+    if (target.behind_proxy() && !is_at_work(target, version))
+      keep_fingerprints(site, version, context);
     TRY_LET(auto started, target.start(version, env, context.stop));
     if (!target.behind_proxy()) return started;
     auto asked = site.service(version.release, version.service);
@@ -91,6 +117,7 @@ class Start final : public StepKind {
     const target::Version version{context.step.args.at("service").get<std::string>(),
                                   release_of(context)};
     const bool listening = context.step.args.value("listening", false);
+    TRY(stop_with_former_secrets(site_, version, context));
     TRY_LET(auto started, bring_up(site_, version, listening, context));
     if (!site_.target(version.service).behind_proxy())
       return Json{{"summary", "left to its own programs"}};
@@ -157,6 +184,12 @@ class Stop final : public StepKind {
 };
 
 }  // namespace
+
+void keep_fingerprints(Site& site, const target::Version& version, const StepContext& context) {
+  if (!site.keep_fingerprints) return;
+  auto kept = site.keep_fingerprints(version);
+  if (!kept) context.say("the secrets' fingerprints are not kept: " + kept.error().message());
+}
 
 std::string last_words(const std::string& log) {
   constexpr std::size_t most_lines = 10, stamp = 26;  // "2026-11-25_21:26:48.12345 "

@@ -32,6 +32,10 @@ StepTable make_steps(Site& site);
 // The release a step's args name: "new", "live", or a tag.
 std::string release_of(const StepContext& context);
 
+// Before a version gets its environment: after a crash no older record stands beside newer values.
+// What cannot be kept is told; it fails nothing.
+void keep_fingerprints(Site& site, const target::Version& version, const StepContext& context);
+
 // The last ten lines that differ, without the stamps of svlogd: who crashes again and again says
 // the same again and again.
 std::string last_words(const std::string& log);

@@ -122,6 +122,8 @@ class Switch final : public StepKind {
       context.reporter.output(context.run, context.step, text);
     };
     const auto key = child_key(context, context.attempt, name);
+    TRY_LET(const auto child, context.world.children.look(key));
+    if (child.state == ChildState::absent) keep_fingerprints(site_, {name, release}, context);
     if (context.step.args.value("back", false))
       return target.go_back({name, release}, env, key, output, context.stop);
     return target.activate({name, release}, env, key, output, context.stop);

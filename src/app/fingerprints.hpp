@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// With which secrets a version was last started, as keyed fingerprints: a plan of the way back can
+// name those that have another value now, and what is kept tells nobody a value.
+// docs/formats/fingerprints.md
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "base/secret.hpp"
+#include "pipeline/spec.hpp"
+#include "target/target.hpp"
+
+namespace belay::app {
+
+// What of the secrets is another one than when the versions were last started. Names, each in one
+// of the sets.
+struct SecretChanges {
+  std::set<std::string> same, other;
+  std::set<std::string> added;  // not among those of the last start
+  std::set<std::string> gone;   // were, and belong to it no more
+  std::set<std::string> unreadable;
+  std::set<std::string> unknown;  // nothing was kept, or with another key than the present one
+  bool any() const { return !other.empty() || !added.empty() || !gone.empty(); }
+};
+
+class Fingerprints {
+ public:
+  using Resolve = std::function<Result<Secret>(const std::string& name)>;
+
+  // `folder`: of the environment's fingerprints.
+  Fingerprints(Path key, Path folder) : key_(std::move(key)), folder_(std::move(folder)) {}
+
+  // In the place of what was kept of the version's last start. On failure nothing is kept of
+  // either. Makes the key when there is none.
+  Status keep(const target::Version& version, const std::set<std::string>& names,
+              const Resolve& resolve, Random& random) const;
+  // Of a release's services with their names. Makes no key.
+  SecretChanges compare(const std::string& release,
+                        const std::map<std::string, std::set<std::string>>& names_by_service,
+                        const Resolve& resolve) const;
+
+ private:
+  using Prints = std::map<std::string, std::string>;  // by name
+
+  Path file_of(const target::Version& version) const;
+  Result<Secret> made_key(Random& random) const;
+  Status write(const target::Version& version, const std::set<std::string>& names,
+               const Resolve& resolve, Random& random) const;
+  std::optional<Prints> kept(const target::Version& version, const Secret& key) const;
+
+  Path key_, folder_;
+};
+
+// The ${NAMES} in what a service is started with: its own env, its placement's, the database's URI.
+std::set<std::string> secrets_of(const pipeline::Spec& present, const std::string& environment,
+                                 const pipeline::Service& service);
+
+}  // namespace belay::app
