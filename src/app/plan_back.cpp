@@ -208,7 +208,8 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
                     {{plan.release, plan.commit}, {plan.live, live.commit}}};
   if (plan.release.empty()) texts.release = desk.project.text;  // only data, and nobody is live
   plan.config = to_json(texts);
-  TRY_LET(auto old, spec_of(texts.release, "belay.yaml of " + plan.release));
+  TRY_LET(const auto stored, stored_spec(texts.release, plan.release));
+  const auto& old = stored.spec;
 
   PlanParts parts;
   parts.present = &desk.project.spec;
@@ -229,6 +230,11 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;
   if (!request.emergency.empty()) plan.facts["emergency"] = request.emergency;
   rollback_steps(plan, parts, data, code);
+  TRY(tell_old_file(plan, stored, needs_of(plan, *env)));
+  if (plan.live != plan.release && !texts.live.empty()) {
+    TRY_LET(const auto now, stored_spec(texts.live, plan.live));
+    TRY(tell_old_file(plan, now, needs_of(plan, *env, true)));
+  }
   TRY(pipeline::can_be_passed(plan));
   TRY(finish_way_back(desk, plan, *env));
   return plan;

@@ -65,6 +65,18 @@ void put_some(Json& notes, const char* name, const std::vector<std::string>& all
   if (more > 0) notes[std::string(name) + "_more"] = more;
 }
 
+Status tell_old_file(pipeline::Plan& plan, const StoredSpec& stored, const Needs& needs) {
+  TRY(can_be_started(stored, needs));
+  std::vector<std::string> lines = plan.notes.value("old_rules", std::vector<std::string>{});
+  for (auto& line : remarks(stored)) lines.push_back(std::move(line));
+  const auto more = plan.notes.value("old_rules_more", std::size_t{0});
+  plan.notes.erase("old_rules_more");
+  if (!lines.empty()) put_some(plan.notes, "old_rules", lines);
+  if (more > 0)
+    plan.notes["old_rules_more"] = more + plan.notes.value("old_rules_more", std::size_t{0});
+  return {};
+}
+
 Status fits_the_journal(const pipeline::Plan& plan) {
   const auto bytes = canonical(created_body(plan)).size();
   if (bytes <= journal::body_limit) return {};

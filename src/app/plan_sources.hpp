@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/machine.hpp"
+#include "app/stored_spec.hpp"
 #include "engine/releases.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/policy.hpp"
@@ -74,6 +75,10 @@ Json warnings_of(const pipeline::Plan& plan, const pipeline::EnvironmentSpec& en
 // A note.
 Json secrets_since(const Desk& desk, const pipeline::Spec& release,
                    const pipeline::EnvironmentSpec& env, const std::string& tag);
+
+// belay.yaml of `tag` can be started again, as far as this plan needs it; what today's rules say
+// against it goes into the notes.
+Status tell_old_file(pipeline::Plan& plan, const StoredSpec& stored, const Needs& needs);
 
 // Milliseconds by step: the median of the last five runs of this pipeline.
 Json estimates(Desk& desk, const pipeline::Plan& plan);

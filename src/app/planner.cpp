@@ -187,6 +187,10 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
     plan.notes["warnings"].push_back(engine::nothing_checked);
   if (releases.live) plan.notes["live_since"] = to_text(releases.live_since);
   if (releases.live) plan.notes["live_commit"] = releases.live->commit;
+  if (!texts.live.empty()) {
+    TRY_LET(const auto live, stored_spec(texts.live, plan.live));
+    TRY(tell_old_file(plan, live, needs_of(plan, *env, true)));
+  }
   TRY(fits_the_journal(plan));
   return plan;
 }

@@ -5,14 +5,16 @@
 
 namespace belay::app {
 
+void add_bare_environment(pipeline::Spec& spec) {
+  if (!spec.environments.empty()) return;
+  spec.environments.emplace_back();
+  spec.environments.back().name = no_environment;
+}
+
 Result<pipeline::Spec> spec_of(const std::string& text, const std::string& name) {
   auto parsed = pipeline::parse_spec(text);
   if (parsed.complaints.empty() && parsed.spec) {
-    if (parsed.spec->environments.empty()) {
-      pipeline::EnvironmentSpec bare;
-      bare.name = no_environment;
-      parsed.spec->environments.push_back(std::move(bare));
-    }
+    add_bare_environment(*parsed.spec);
     return std::move(*parsed.spec);
   }
   return fail(Fault::invalid, pipeline::report(name, parsed.complaints));

@@ -18,7 +18,8 @@ struct Project {
 // invalid, with all complaints of the file, one a line, when it has any.
 Result<Project> load_project(const std::optional<Path>& named, const Path& here, Getenv env);
 
-// A text of belay.yaml as it was stored in a plan or read from a commit.
+// A text of belay.yaml, held against all rules. One that a release was shipped with is read by
+// stored_spec.hpp.
 Result<pipeline::Spec> spec_of(const std::string& text, const std::string& name);
 
 // An environment's own, else the project's.
@@ -28,5 +29,6 @@ Path store_of(const pipeline::Vault& vault, const Places& places, const Path& pr
 
 // An environment for a project that has none: only a database and a vault.
 constexpr const char* no_environment = "database";
+void add_bare_environment(pipeline::Spec& spec);  // to one that has none
 
 }  // namespace belay::app

@@ -5,6 +5,7 @@
 #include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
 #include "app/service_environment.hpp"
+#include "app/stored_spec.hpp"
 #include "app/vault_key.hpp"
 
 #include <fmt/format.h>
@@ -223,9 +224,27 @@ Result<ConfigTexts> config_of(const pipeline::Plan& plan) {
   return texts;
 }
 
+namespace {
+
+// What is shipped is held against today's rules; what was shipped once is started as it was.
+Status read_releases(engine::Site& site, const ConfigTexts& texts, const pipeline::Plan& plan) {
+  if (plan.pipeline == "deploy") {
+    TRY_LET(site.releases[plan.release], spec_of(texts.release, "belay.yaml of " + plan.release));
+  } else if (!plan.release.empty()) {
+    TRY_LET(auto stored, stored_spec(texts.release, plan.release));
+    TRY(can_be_started(stored, needs_of(plan, site.env())));
+    site.releases[plan.release] = std::move(stored.spec);
+  }
+  if (plan.live.empty() || plan.live == plan.release || texts.live.empty()) return {};
+  TRY_LET(auto live, stored_spec(texts.live, plan.live));
+  TRY(can_be_started(live, needs_of(plan, site.env(), true)));
+  site.releases[plan.live] = std::move(live.spec);
+  return {};
+}
+
 Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
-                                    const std::string& environment, const std::string& release,
-                                    const std::string& live, Wanted wanted) {
+                                    const pipeline::Plan& plan, Wanted wanted) {
+  const auto& environment = plan.environment;
   TRY(check_own_journal(*desk.journal, desk.project.places.environment(environment)));
   auto works = std::make_unique<Works>();
   auto& site = works->site;
@@ -234,12 +253,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   if (site.present.environment(environment) == nullptr) {
     return fail(Fault::missing, fmt::format("belay.yaml has no environment {}", environment));
   }
-  if (!release.empty()) {
-    TRY_LET(site.releases[release], spec_of(texts.release, "belay.yaml of " + release));
-  }
-  if (!live.empty() && live != release && !texts.live.empty()) {
-    TRY_LET(site.releases[live], spec_of(texts.live, "belay.yaml of " + live));
-  }
+  TRY(read_releases(site, texts, plan));
   works->secrets = std::make_shared<Secrets>(site.present.secrets, texts.folder, desk.project.env);
   site.mask = [secrets = works->secrets](std::string_view text) { return secrets->mask(text); };
   site.journal = desk.journal.get();
@@ -266,16 +280,18 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
     wire_targets(desk, *works, environment);
-    if (wanted.secrets) TRY(names_are_known(site, release));
+    if (wanted.secrets) TRY(names_are_known(site, plan.release));
   }
   works->steps = engine::make_steps(site);
   return works;
 }
 
+}  // namespace
+
 Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) {
   TRY_LET(auto texts, config_of(plan));
   if (!plan.release.empty()) texts.commits.emplace(plan.release, plan.commit);
-  TRY_LET(auto works, wire(desk, texts, plan.environment, plan.release, plan.live));
+  TRY_LET(auto works, wire(desk, texts, plan, {}));
   TRY(names_are_known(works->site, plan));
   TRY(name_own_journal(*desk.journal, desk.project.places.environment(plan.environment)));
   return works;
@@ -285,9 +301,10 @@ Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& envir
                                             Wanted wanted) {
   const auto& text = desk.project.text;
   TRY_LET(auto releases, engine::read_releases(*desk.journal, environment));
-  const std::string live = releases.live ? releases.live->tag : "";
-  return wire(desk, {text, text, text, text, desk.project.folder.string(), {}}, environment, live,
-              "", wanted);
+  pipeline::Plan plan;
+  plan.environment = environment;
+  if (releases.live) plan.release = releases.live->tag;
+  return wire(desk, {text, text, text, text, desk.project.folder.string(), {}}, plan, wanted);
 }
 
 }  // namespace belay::app

@@ -41,12 +41,8 @@ struct Wanted {
   bool secrets = true;   // what the services are started with must be there
 };
 
-// Connects to nothing yet. missing, naming the name, when a secret that is needed is not there.
-Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
-                                    const std::string& environment, const std::string& release,
-                                    const std::string& live, Wanted wanted = {});
-
-// For a stored run.
+// For a stored run. Connects to nothing yet. missing, naming the name, when a secret that is needed
+// is not there.
 Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan);
 
 // For commands beside runs: the present file only.

@@ -234,6 +234,7 @@ std::string warnings(const Plan& plan) {
   out += listed(plan, "uncommitted", "not shipped: ", " is not committed");
   out += listed(plan, "not_carried", "not carried: ", "");
   out += listed(plan, "policy", "policy: ", "");
+  out += listed(plan, "old_rules", "not by today's rules: ", "");
   return out;
 }
 

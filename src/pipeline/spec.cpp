@@ -152,7 +152,7 @@ std::string report(const std::string& file, const std::vector<Complaint>& compla
                             complaints.size() == 1 ? "problem" : "problems");
 }
 
-ParsedSpec parse_spec(std::string_view text) {
+ParsedSpec parse_stored(std::string_view text) {
   auto tree = read_yaml(text);
   Complaints complaints;
   for (auto& each : tree.complaints) {
@@ -168,9 +168,16 @@ ParsedSpec parse_spec(std::string_view text) {
       if (tree.root.kind == YamlValue::Kind::map) look_for_misfits(spec, complaints);
     }
   }
+  const bool readable = tree.complaints.empty() && tree.root.kind == YamlValue::Kind::map;
   auto found = std::move(complaints).in_file_order();
-  if (!found.empty()) return {std::nullopt, std::move(found)};
-  return {std::move(spec), {}};
+  if (!readable) return {std::nullopt, std::move(found)};
+  return {std::move(spec), std::move(found)};
+}
+
+ParsedSpec parse_spec(std::string_view text) {
+  auto parsed = parse_stored(text);
+  if (!parsed.complaints.empty()) parsed.spec.reset();
+  return parsed;
 }
 
 }  // namespace belay::pipeline

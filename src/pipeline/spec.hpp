@@ -24,6 +24,7 @@ struct Complaint {
   int line = 0, column = 0;  // 1-based, of the key or value
   std::string key;           // "environments.production.approvals.required"
   std::string text;          // what was expected, the nearest known key
+  bool unread = false;       // a value stands there and is not in the Spec
 };
 // "belay.yaml:14:5  services.backend.helth: unknown key; did you mean \"check\"? Known here: ..."
 std::string to_text(const std::string& file, const Complaint& complaint);
@@ -216,5 +217,8 @@ struct ParsedSpec {
   std::vector<Complaint> complaints;  // in the order of the file
 };
 ParsedSpec parse_spec(std::string_view text);
+// A text that was accepted by the rules of its time: with complaints, too, there is a Spec, of what
+// could be read; none when it is no map at all.
+ParsedSpec parse_stored(std::string_view text);
 
 }  // namespace belay::pipeline

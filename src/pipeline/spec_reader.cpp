@@ -60,8 +60,8 @@ std::string reference_defect(const std::string& text) {
 
 }  // namespace
 
-void Complaints::add(Mark at, const std::string& key, std::string text) {
-  found_.push_back({at.line, at.column, key, std::move(text)});
+void Complaints::add(Mark at, const std::string& key, std::string text, bool unread) {
+  found_.push_back({at.line, at.column, key, std::move(text), unread});
 }
 
 void Complaints::place(const std::string& key, Mark at) {
@@ -240,8 +240,8 @@ int Field::choice(const std::vector<std::string>& allowed,
 // A block whose lines are all commented out would ask for nothing, unseen.
 bool Field::is_left_empty(std::string_view none) const {
   if (!is(YamlValue::Kind::nothing)) return false;
-  complain(fmt::format("is there, and empty; write {} when nothing is meant, or leave the key out",
-                       none));
+  remark(fmt::format("is there, and empty; write {} when nothing is meant, or leave the key out",
+                     none));
   return true;
 }
 
@@ -277,7 +277,8 @@ Keys::Keys(const Field& field, bool all_count) : field_(field) {
     if (fresh) continue;
     field_.complaints->add(key.at, path(key.text),
                            fmt::format("written twice; the first is in line {}",
-                                       field_.value->keys[first->second].at.line));
+                                       field_.value->keys[first->second].at.line),
+                           true);
   }
 }
 
@@ -340,16 +341,16 @@ void Keys::finish() {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const auto field = at(index);
     if (const auto found = later_.find(key); found != later_.end()) {
-      field.complain(not_in_this_version(found->second, known_));
+      field.remark(not_in_this_version(found->second, known_));
       continue;
     }
     auto words = known_;
     for (const auto& [word, meant] : aliases_) words.push_back(word);
     auto near = nearest(key, words);
     if (const auto meant = aliases_.find(near); meant != aliases_.end()) near = meant->second;
-    field.complain(fmt::format("unknown key{} Known here: {}",
-                               near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near),
-                               join(known_, ", ")));
+    field.remark(fmt::format("unknown key{} Known here: {}",
+                             near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near),
+                             join(known_, ", ")));
   }
 }
 

@@ -16,7 +16,7 @@ namespace belay::pipeline {
 
 class Complaints {
  public:
-  void add(Mark at, const std::string& key, std::string text);
+  void add(Mark at, const std::string& key, std::string text, bool unread = false);
   // Remembers where a key stands, for complaints that are found later.
   void place(const std::string& key, Mark at);
   // At the key, else at the nearest one above it that is there.
@@ -42,7 +42,10 @@ struct Field {
 
   explicit operator bool() const { return value != nullptr; }
   bool is(YamlValue::Kind kind) const { return value != nullptr && value->kind == kind; }
-  void complain(std::string text) const { complaints->add(at, key, std::move(text)); }
+  // Of a value that is not read.
+  void complain(std::string text) const { complaints->add(at, key, std::move(text), true); }
+  // Of what is not right, and is read, or has no meaning that could be.
+  void remark(std::string text) const { complaints->add(at, key, std::move(text)); }
   void wrong(std::string_view expected) const;
   // Complains of a key with no value; `none` is how to write that nothing is meant.
   bool is_left_empty(std::string_view none) const;

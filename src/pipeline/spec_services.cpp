@@ -154,7 +154,7 @@ void read_env(const Field& field, std::map<std::string, Template>& env) {
                       name.find_first_not_of(
                           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                           "0123456789_") == std::string::npos;
-    if (!good) each.complain("the name of a variable has letters, digits and _");
+    if (!good) each.remark("the name of a variable has letters, digits and _");
     each.setting(env[name]);
   }
 }
