@@ -82,6 +82,11 @@ void upkeep(const app::Project& since_start, World& world, std::set<std::string>
   }
 }
 
+// A person is needed, and people were told so.
+bool rests(const pipeline::History& history) {
+  return history.stopped && history.told_of.contains(history.stopped_seq);
+}
+
 class Agent {
  public:
   Agent(Session& session, app::Desk& desk) : session_(session), desk_(desk) {}
@@ -113,7 +118,7 @@ class Agent {
     for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
       if (driven_.contains(row.run)) continue;
       auto loaded = engine::load_run(*desk_.journal, row.run);
-      if (!loaded || loaded->history.stopped) continue;  // a person is needed
+      if (!loaded || rests(loaded->history)) continue;
       auto driven = std::make_unique<Driven>();
       auto* one = driven.get();
       one->thread = std::jthread([this, run = row.run, one] {

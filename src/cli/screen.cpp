@@ -220,6 +220,12 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
          event.at);
   } else if (event.kind == "run.resumed") {
     line(fmt::format("Resumed by {}", text("by")), event.at);
+  } else if (event.kind == "announced") {
+    for (const auto& why : event.body.value("not_announced", Json::array()))
+      line(fmt::format("Nobody was told that the run {}: {}",
+                       text("about") == "waiting" ? "waits" : "needs a person",
+                       printable(why.get<std::string>())),
+           event.at);
   }
 }
 

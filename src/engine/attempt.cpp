@@ -87,6 +87,29 @@ Status Drive::guarded(Attempt& one, const std::function<Status(Attempt&)>& each)
   }
 }
 
+// The event that calls for it is the intent, and its number is in the key: a notifier finds by that
+// what a dead process had begun. The record is kept also where nobody is to be told: nobody looks
+// again.
+Result<bool> Drive::announce(const std::string& about, std::int64_t seq, const std::string& text) {
+  const History seen = history();
+  Step news{about, "announce", "tell people"};
+  news.args = {{"event", about}, {"text", text}};
+  Attempt attempt{context(news, static_cast<int>(seq), Json::object(), seen)};
+  if (seen.told_of.contains(seq) || !steps_.contains(news.kind)) return false;
+  Json result = Json::object();
+  const Status done = guarded(attempt, [&](Attempt& one) -> Status {
+    TRY_LET(result, kind(news).perform(one.context));
+    return {};
+  });
+  if (!done) result["not_announced"] = Json::array({done.error().message()});
+  TRY(append({make_event("announced",
+                         {{"about", about},
+                          {"of", seq},
+                          {"not_announced", result.value("not_announced", Json::array())}},
+                         attempt.context.key)}));
+  return true;
+}
+
 Drive::Turn Drive::all(std::vector<Attempt>& attempts,
                        const std::function<Status(Attempt&)>& each) {
   std::vector<std::function<void()>> work;

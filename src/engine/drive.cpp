@@ -203,6 +203,10 @@ Result<std::string> Drive::take_over() {
 }
 
 Drive::Turn Drive::act(const pipeline::Wait& next) {
+  if (next.approvals) {
+    TRY_LET(const bool told, announce("waiting", history().asked->seq, next.what));
+    if (told) return again();
+  }
   TRY_LET(auto head, journal_.head());
   return pause(next, head.first);
 }
@@ -238,9 +242,10 @@ Drive::Turn Drive::act(const pipeline::Stop& next) {
   if (!history().stopped) {
     const auto because = with_run(next.because, run_);
     TRY_LET(const bool told, decided({make_event("run.stopped", {{"because", because}})}));
-    if (!told) return again();
+    if (!told || !history().stopped) return again();
   }
-  return std::optional(RunState::needs_person);
+  TRY(announce("stopped", history().stopped_seq, *history().stopped));
+  return history().stopped ? std::optional(RunState::needs_person) : std::nullopt;
 }
 
 Drive::Turn Drive::act(const pipeline::Finish& next) {

@@ -47,6 +47,9 @@ class Drive {
   Turn act(const pipeline::Finish& next);
   Turn act(const pipeline::Ended& next);
   Turn finish(const std::string& ending, const std::string& text);
+  // Tells people what the run's event `seq` calls for, once, whoever drives and whenever. False:
+  // they were told before.
+  Result<bool> announce(const std::string& about, std::int64_t seq, const std::string& text);
   Result<std::string> take_over();
   Turn wait_for_lock(const std::string& step, const std::string& what);
   bool leaving(const pipeline::Next& next) const;

@@ -36,6 +36,7 @@ struct Wait {
   std::optional<TimePoint> until;
   std::string what;
   std::string step;
+  bool approvals = false;  // are missing: it is people who are waited for
 };
 struct TakeLock {
   std::string step;

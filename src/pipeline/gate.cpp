@@ -46,7 +46,7 @@ Next wait_or_pass(const Step& gate, const Gate& args, const GateState& state, Ti
   if (state.kind == GateState::Kind::waiting) {
     const bool only_time = state.needed == 0;
     const auto next = only_time ? std::min(state.not_before, state.not_after) : state.not_after;
-    return Wait{next, gate_for_people(state), gate.id};
+    return Wait{next, gate_for_people(state), gate.id, !only_time};
   }
   if (auto frozen = wait_for_thaw(args, gate.id, state.not_after, now)) return *frozen;
   return PassGate{gate.id, passed(state)};

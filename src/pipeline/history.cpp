@@ -45,7 +45,7 @@ Status approval_requested(History& history, const Event& event) {
   const auto not_after = parse_time(text);
   if (!not_after) return fail(Fault::corrupt, "not_after is no time: " + text);
   history.asked = Asked{event.body.at("step").get<std::string>(),
-                        event.body.at("nonce").get<std::string>(), event.at, *not_after};
+                        event.body.at("nonce").get<std::string>(), event.at, *not_after, event.seq};
   return {};
 }
 
@@ -104,6 +104,12 @@ Status way_back_begun(History& history, const Event& event) {
 
 Status run_stopped(History& history, const Event& event) {
   history.stopped = event.body.at("because").get<std::string>();
+  history.stopped_seq = event.seq;
+  return {};
+}
+
+Status announced(History& history, const Event& event) {
+  history.told_of.insert(event.body.at("of").get<std::int64_t>());
   return {};
 }
 
@@ -123,6 +129,7 @@ const std::map<std::string, Fold>& folds() {
       {"cancel.requested", cancel_requested},
       {"way_back.begun", way_back_begun},
       {"run.stopped", run_stopped},
+      {"announced", announced},
       {"run.resumed", run_resumed},
       {"run.finished", run_finished},
   };

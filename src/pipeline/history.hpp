@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct StepRecord {
 struct Asked {  // an approval gate that was opened
   std::string step, nonce;
   TimePoint at{}, not_after{};
+  std::int64_t seq = 0;
 };
 
 struct History {
@@ -48,6 +50,8 @@ struct History {
   std::optional<std::string> superseded_by;  // the newer run because of which it was cancelled
   std::optional<std::string> way_back;       // because of what
   std::optional<std::string> stopped;        // needs a person; gone after run.resumed
+  std::int64_t stopped_seq = 0;              // of the latest run.stopped
+  std::set<std::int64_t> told_of;            // events of this run that people were told of
   std::optional<bool> data_answer;           // a person's: rewind (true) or keep the data
   std::string ending;                        // of run.finished
   Json finished = Json::object();

@@ -265,6 +265,8 @@ Json Shop::state() {
   Json tags = Json::array(), locks = Json::array();
   for (const auto& [name, tag] : outside_->source.tags) tags.push_back({name, tag.commit});
   for (const auto& lock : must(journal->locks())) locks.push_back(lock.run);
+  std::multiset<std::string> news;
+  for (const auto& [key, kind] : told) news.insert(kind);
   return {{"documents", documents()},
           {"points", points},
           {"routes", held},
@@ -272,6 +274,7 @@ Json Shop::state() {
           {"tags", tags},
           {"locks", locks},
           {"salvages", must(vault->list_sealed("salvage")).size() > 0},
+          {"told", news},
           {"migrations", migrations()}};
 }
 

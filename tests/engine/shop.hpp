@@ -65,7 +65,8 @@ class Shop {
   std::string finish(const std::string& run);
   Loaded load(const std::string& run);
 
-  // What is there: who is live, what runs, every document, restore points, tags. Two worlds that
+  // What is there: who is live, what runs, every document, restore points, tags,
+  // what people were told. Two worlds that
   // are alike have the same.
   Json state();
   std::string active(const std::string& service);
@@ -83,7 +84,7 @@ class Shop {
   Listener listener;
   HeldClaims claims;
   std::unique_ptr<journal::Journal> journal;
-  int announced = 0;
+  std::map<std::string, std::string> told;  // kinds of announcements by their keys
 
  private:
   pipeline::Plan plan_of(const std::string& pipeline, const std::string& release,

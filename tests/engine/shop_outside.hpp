@@ -133,9 +133,9 @@ class ShopSource final : public source::Source {
 class ShopNews final : public notify::Notifier {
  public:
   explicit ShopNews(Shop& shop) : shop_(shop) {}
-  Status announce(const notify::Announcement&, const std::string&) override {
+  Status announce(const notify::Announcement& news, const std::string& key) override {
     shop_.fuse.point("before announce");
-    ++shop_.announced;
+    shop_.told.emplace(key, news.kind);
     shop_.fuse.point("after announce");
     return {};
   }

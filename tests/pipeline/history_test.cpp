@@ -31,6 +31,7 @@ TEST(History, ABodyThatLacksWhatItsKindMustHaveIsCorruptAndNamed) {
       {"cancel.requested", Json::object()},
       {"way_back.begun", Json::object()},
       {"run.stopped", Json::object()},
+      {"announced", {{"about", "stopped"}}},
       {"run.resumed", {{"rewind_data", "perhaps"}}},
       {"run.finished", Json::object()},
   };
@@ -93,6 +94,18 @@ TEST(History, ResumingForgetsTheStopAndTheAttemptsButNotTheSteps) {
   EXPECT_TRUE(after.attempts_since_resume.empty());
   EXPECT_EQ(after.steps.at("back:switch").attempt, 2);
   EXPECT_FALSE(after.data_answer) << "nobody answered";
+}
+
+TEST(History, WhatPeopleWereToldOfIsKnownByItsEvent) {
+  Story story;
+  story.stopped("look at it");
+  const auto stop = story.history().stopped_seq;
+  EXPECT_FALSE(story.history().told_of.contains(stop));
+  story.happened("announced", {{"about", "stopped"}, {"of", stop}});
+  EXPECT_TRUE(story.history().told_of.contains(stop));
+  EXPECT_EQ(story.history().stopped, "look at it");
+  story.resumed().stopped("look again");
+  EXPECT_FALSE(story.history().told_of.contains(story.history().stopped_seq));
 }
 
 TEST(History, TheEndIsKeptWithItsTimeAndWhatItSaid) {

@@ -24,7 +24,7 @@ std::unique_ptr<StepKind> make_preview(Site& site);   // preview of a rewind
 std::unique_ptr<StepKind> make_check(Site& site);     // check:  the environment's checks, once
 std::unique_ptr<StepKind> make_watch(Site& site);     // watch:  the checks for a while
 std::unique_ptr<StepKind> make_tag(Site& site);       // tag
-std::unique_ptr<StepKind> make_announce(Site& site);  // announce
+std::unique_ptr<StepKind> make_announce(Site& site);  // announce, also between steps
 std::unique_ptr<StepKind> make_clean_up(Site& site);  // clean_up
 
 StepTable make_steps(Site& site);

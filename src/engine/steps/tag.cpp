@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows a success: the git tag, the announcement, the cleaning up. None of it fails a run:
-// what could not be done is told.
+// What follows a success: the git tag and the cleaning up. Neither fails a run: what could not be
+// done is told.
 #include <fmt/format.h>
 
 #include <set>
 
-#include "engine/health.hpp"
 #include "engine/releases.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -51,62 +50,6 @@ class Tag final : public StepKind {
       if (pushed || !site_.clock->sleep(Millis(500 * (i + 1)), context.stop)) break;
     }
     if (!pushed) warnings.push_back("the tag was not pushed: " + pushed.error().message());
-  }
-
-  Site& site_;
-};
-
-class Announce final : public StepKind {
- public:
-  explicit Announce(Site& site) : site_(site) {}
-
-  Result<Json> perform(const StepContext& context) override {
-    notify::Announcement news;
-    news.kind = context.step.args.value("event", std::string("shipped"));
-    news.title = fmt::format("{} {}: {}", context.plan.project, context.plan.environment,
-                             what(context, news.kind));
-    news.text = context.history.way_back ? "because of " + *context.history.way_back
-                                         : context.plan.notes.value("subject", "");
-    news.facts = {{"project", context.plan.project},
-                  {"environment", context.plan.environment},
-                  {"run", context.run},
-                  {"release", context.plan.release},
-                  {"live", context.plan.live},
-                  {"requester", context.plan.requester.name}};
-    for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
-      if (context.plan.facts.contains(reason)) news.facts[reason] = context.plan.facts[reason];
-    }
-    Json failed = Json::array();
-    for (std::size_t i = 0; i < site_.notifiers.size(); ++i) {
-      auto told = site_.notifiers[i]->announce(news, fmt::format("{}.{}", context.key, i + 1));
-      if (!told) failed.push_back(told.error().message());
-    }
-    keep_skipped(context);
-    for (const auto& text : failed) context.say("not announced: " + text.get<std::string>());
-    return Json{{"not_announced", failed}};
-  }
-
-  // Each notifier finds by the key what it has begun.
-  Result<Checked> check(const StepContext&) override {
-    return Checked{Answer::adopt, Json::object(), ""};
-  }
-
- private:
-  // A run that skips its checks has no other step that writes the report.
-  void keep_skipped(const StepContext& context) const {
-    if (!context.plan.facts.contains("skip_checks") || context.history.way_back) return;
-    keep_report(site_, context,
-                nothing_asked(site_, context,
-                              "the checks were skipped: " +
-                                  context.plan.facts["skip_checks"].get<std::string>()));
-  }
-
-  static std::string what(const StepContext& context, const std::string& kind) {
-    if (kind == "rolled_back") {
-      return "rolled back to " +
-             (context.history.way_back ? context.plan.live : context.plan.release);
-    }
-    return kind + " " + context.plan.release;
   }
 
   Site& site_;
@@ -162,9 +105,6 @@ class CleanUp final : public StepKind {
 
 std::unique_ptr<StepKind> make_tag(Site& site) {
   return std::make_unique<Tag>(site);
-}
-std::unique_ptr<StepKind> make_announce(Site& site) {
-  return std::make_unique<Announce>(site);
 }
 std::unique_ptr<StepKind> make_clean_up(Site& site) {
   return std::make_unique<CleanUp>(site);
