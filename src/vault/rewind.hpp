@@ -85,6 +85,7 @@ struct ApplyReport {
   // Documents that were absent and come back; that stand there in the point's version and are
   // replaced; that the point had and that are removed again.
   std::uint64_t inserted = 0, replaced = 0, removed = 0;
+  std::uint64_t there = 0;             // as the rewind found them: put back before, or by others
   std::vector<std::string> conflicts;  // left alone: changed since the rewind
   std::uint64_t applied() const { return inserted + replaced + removed; }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Discarded writes put back, document by document, where nobody has changed it since.
 #include <algorithm>
+#include <set>
 
 #include "vault/rewind_facts.hpp"
 #include "vault/rewind_find.hpp"
@@ -64,19 +65,29 @@ class Application {
   }
 
   Status removed_collection(const Task& task) {
-    TRY_LET(const auto now, database_.catalogue());
-    const bool there = std::any_of(now.begin(), now.end(), [&](const auto& collection) {
+    TRY_LET(const auto all, database_.catalogue());
+    const auto at = std::find_if(all.begin(), all.end(), [&](const auto& collection) {
       return collection.ns == task.live->ns;
     });
     if (!write_) return holds_documents(*task.live) ? documents(task.live->ns) : Status{};
+    const bool there = at != all.end();
     if (!there) TRY(database_.create(task.live->ns, task.live->options));
     if (!holds_documents(*task.live)) return {};
-    TRY(documents(task.live->ns));
-    if (there) return {};
-    std::vector<Bson> indexes;
-    for (const auto& index : task.live->indexes)
-      if (text_of(index, "name") != "_id_") indexes.push_back(index);
-    return indexes.empty() ? Status{} : database_.create_indexes(task.live->ns, indexes);
+    TRY(indexes(task, there ? at->indexes : std::vector<Bson>{}));
+    return documents(task.live->ns);
+  }
+
+  // While the collection is empty: then it was made just now, or by a call that was killed.
+  Status indexes(const Task& task, const std::vector<Bson>& present) {
+    TRY_LET(const auto count, database_.count(task.live->ns));
+    if (count > 0) return {};
+    std::set<std::string_view> names{"_id_"};
+    for (const auto& index : present) names.insert(text_of(index, "name"));
+    std::vector<Bson> missing;
+    for (const auto& index : task.live->indexes) {
+      if (!names.contains(text_of(index, "name"))) missing.push_back(index);
+    }
+    return missing.empty() ? Status{} : database_.create_indexes(task.live->ns, missing);
   }
 
   Status documents(const database::Namespace& ns) {
@@ -120,8 +131,9 @@ class Application {
     for (auto& wish : batch) {
       const auto* found = present.look_up(wish.id);
       const std::optional<Bson> now = found ? std::optional(*found) : std::nullopt;
-      if (now == wish.live) continue;  // applied before
-      if (now == wish.wanted)
+      if (now == wish.live)
+        ++report_.there;
+      else if (now == wish.wanted)
         changes.push_back({wish.id, wish.wanted, wish.live});
       else
         conflict(

@@ -333,8 +333,10 @@ TEST_F(Apply, PutsDiscardedWritesBackAndTwiceChangesNothing) {
   EXPECT_EQ(report.applied(), 5U);
   EXPECT_TRUE(report.conflicts.empty());
   EXPECT_EQ(difference(bad, everything(world.database)), "");
+  EXPECT_EQ(report.there, 0U);
   const auto again = applied();
   EXPECT_EQ(again.applied(), 0U);
+  EXPECT_EQ(again.there, 5U) << "put back before";
   EXPECT_TRUE(again.conflicts.empty());
   EXPECT_EQ(difference(bad, everything(world.database)), "");
 }
@@ -394,6 +396,31 @@ TEST_F(Apply, KilledAtAnyWriteNoDocumentIsGone) {
   }
   EXPECT_EQ(world.database.one(shop("orders"), R"({"_id": 5})"),
             bson(R"({"_id": 5.0, "price": 1})"));
+}
+
+TEST_F(Apply, KilledAnywhereACollectionComesBackWithItsIndexes) {
+  ASSERT_TRUE(world.undo("salvage-1", "aside"));
+  ASSERT_TRUE(world.database.create_indexes(
+      shop("extra"), {bson(R"({"v": 2, "key": {"note": 1}, "name": "note_1"})")}));
+  bad = everything(world.database);
+  ASSERT_TRUE(world.rewind(point, "salvage-2"));
+  struct Killed {};
+  for (int event = 1, killed = 1; killed != 0; ++event) {
+    ASSERT_TRUE(world.rewind(point, "again-" + std::to_string(event)));
+    int seen = killed = 0;
+    world.database.plan.hook = [&](const std::string& name, bool) {
+      const bool write = name == "create" || name == "create_indexes" || name == "apply";
+      if (write && ++seen == event) throw Killed{};
+    };
+    try {
+      ASSERT_TRUE(apply_salvage(world.database, *world.vault, "salvage-2", {}, {}));
+    } catch (const Killed&) {
+      killed = 1;
+    }
+    world.database.plan.hook = nullptr;
+    ASSERT_TRUE(apply_salvage(world.database, *world.vault, "salvage-2", {}, {}));
+    ASSERT_EQ(difference(bad, everything(world.database)), "") << "killed at " << event;
+  }
 }
 
 TEST_F(Apply, LeavesDocumentsChangedSinceAloneAndNamesThem) {
