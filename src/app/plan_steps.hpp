@@ -29,6 +29,8 @@ struct DataPlan {
 
 void deploy_steps(pipeline::Plan& plan, const PlanParts& parts);
 void rollback_steps(pipeline::Plan& plan, const PlanParts& parts, const DataPlan& data, bool code);
+// `args`: the salvage and the choice, as engine::apply_choice reads them.
+void apply_steps(pipeline::Plan& plan, const PlanParts& parts, const Json& args);
 
 // Each step says what takes it back, or why nothing does.
 void say_undo(pipeline::Plan& plan);

@@ -31,11 +31,20 @@ struct RewindRequest {
   pipeline::Person requester;
 };
 
+struct ApplyRequest {
+  std::string environment, salvage;
+  pipeline::Person requester;
+  bool added = false;          // only what the restore point did not have
+  std::string collection, id;  // only this one; the id in Extended JSON
+};
+
 // invalid: the request does not fit the configuration; denied: branch rule or emergency; missing:
 // no such ref, release, restore point.
 Result<pipeline::Plan> plan_deploy(Desk& desk, const DeployRequest& request);
 Result<pipeline::Plan> plan_rollback(Desk& desk, const RollbackRequest& request);
 Result<pipeline::Plan> plan_rewind(Desk& desk, const RewindRequest& request);
+// Discarded writes put back. What would be: notes["put_back"], an estimate.
+Result<pipeline::Plan> plan_apply(Desk& desk, const ApplyRequest& request);
 
 // The body of run.created.
 Json created_body(const pipeline::Plan& plan);

@@ -98,12 +98,7 @@ int deploy(Session& session, const Args& args) {
   auto agreed = first_release_agreed(session, *opened, *plan);
   if (!agreed) return tell(agreed.error(), exit_usage);
   if (!*agreed) return exit_failed;
-  // Everything that the run will need is wired before the run exists: a missing secret is named
-  // now.
-  if (auto works = app::wire_run(desk, *plan); !works) return tell(works.error(), exit_usage);
-  auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(*plan)), 1});
-  if (!run) return tell(run.error());
-  return drive_or_follow(session, desk, *run, !args.has("--no-wait"));
+  return begin_run(session, desk, *plan, !args.has("--no-wait"));
 }
 
 std::vector<Option> plan_options() {

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "cli/screen.hpp"
+#include "engine/put_back.hpp"
 #include "pipeline/decide.hpp"
 
 namespace belay::cli {
@@ -93,6 +94,13 @@ std::string data_lines(const Loaded& loaded, const std::string& run) {
   return out + "\n";
 }
 
+// Of a salvage.
+std::string put_back_ending(const Loaded& loaded, const std::string& took) {
+  const auto& result = loaded.history.record("apply")->result;
+  return fmt::format("\nPut back from {} ({}).\n  {}\n{}", result.value("salvage", std::string()),
+                     took, engine::put_back_text(result), left_alone_lines(result));
+}
+
 std::string shipped_text(const Loaded& loaded, const std::string& run) {
   const auto& plan = loaded.plan;
   const auto took = loaded.history.finished_at
@@ -103,6 +111,7 @@ std::string shipped_text(const Loaded& loaded, const std::string& run) {
                        plan.live.empty() ? "the first release: there is none to go back to"
                                          : "to go back: belay rollback " + plan.live);
   }
+  if (loaded.history.done("apply")) return put_back_ending(loaded, took);
   const bool code = plan.pipeline == "rollback" && plan.facts.value("code", false);
   std::string out = fmt::format(
       "\n{}. Customers are on {}{} ({}).\n", code ? "Rolled back" : "Done",
@@ -159,7 +168,11 @@ std::string stopped_text(const Loaded& loaded, const std::string& run) {
         "\nSTOPPED, a person is needed: {}\n  The run keeps its lock. When the cause is mended: "
         "belay resume {}\n{}",
         *history.stopped, run,
-        history.way_back ? "" : "  To take back what it changed: belay cancel " + run + "\n");
+        history.way_back ? ""
+                         : fmt::format("  To {}: belay cancel {}\n",
+                                       loaded.plan.back.empty() ? "leave it as it is"
+                                                                : "take back what it changed",
+                                       run));
   }
   std::string out = fmt::format(
       "\nSTOPPED, an answer is needed: {}. Does the data go back too?\n",
@@ -194,7 +207,10 @@ std::string ending_of(const std::string& run, const Loaded& loaded) {
     return fmt::format("\nNot approved; nothing was changed.\n  {}\n", because);
   if (history.ending == "busy") return fmt::format("\nBusy; nothing was changed.\n  {}\n", because);
   if (history.ending == "cancelled")
-    return fmt::format("\nCancelled; nothing was changed.\n  {}\n", because);
+    return fmt::format("\nCancelled; {}.\n  {}\n",
+                       pipeline::changed(plan, history) ? "what was put back by then stays"
+                                                        : "nothing was changed",
+                       because);
   return fmt::format("\nRun {} goes on: belay resume {}\n", run, run);
 }
 

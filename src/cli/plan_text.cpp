@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "cli/screen.hpp"
+#include "engine/put_back.hpp"
 
 namespace belay::cli {
 
@@ -166,6 +167,9 @@ std::string way_back_of_rollback(const Plan& plan) {
 }
 
 std::string way_back_lines(const Plan& plan) {
+  if (plan.back.empty())
+    return "\n  If it goes wrong: what was put back by then stays; belay resume goes on with the "
+           "rest.\n";
   return "\n  If it goes wrong: " +
          (plan.pipeline == "deploy" ? way_back_of_deploy(plan) : way_back_of_rollback(plan)) + "\n";
 }
@@ -175,6 +179,8 @@ std::string data_for_people(const std::string& data) {
   if (data.starts_with("point:")) return "back to restore point " + data.substr(6);
   if (data.starts_with("undo:"))
     return "as it was before the rewind that " + data.substr(5) + " keeps";
+  if (data.starts_with("apply:"))
+    return "what a rewind discarded is put back from " + data.substr(6);
   return "stays as it is";
 }
 
@@ -183,6 +189,14 @@ std::string counts(const Json& one) {
                      with_commas(one.value("reverted", std::uint64_t{0})),
                      with_commas(one.value("removed", std::uint64_t{0})),
                      with_commas(one.value("brought_back", std::uint64_t{0})));
+}
+
+// Of writes that are put back.
+std::string put_back_lines(const Plan& plan) {
+  const auto preview = plan.notes.find("put_back");
+  if (preview == plan.notes.end()) return {};
+  return fmt::format("  As things stand it would be: {}.\n{}", engine::put_back_text(*preview),
+                     left_alone_lines(*preview));
 }
 
 std::string preview_lines(const Plan& plan) {
@@ -240,6 +254,17 @@ std::string warnings(const Plan& plan) {
 
 }  // namespace
 
+std::string left_alone_lines(const Json& report) {
+  std::string out;
+  const auto conflicts = report.value("conflicts", Json::array());
+  for (const auto& one : conflicts)
+    out += "  left alone: " + printable(one.get<std::string>()) + "\n";
+  const auto all = report.value("left_alone", std::size_t{0});
+  if (all > conflicts.size())
+    out += fmt::format("  left alone: {} more\n", with_commas(all - conflicts.size()));
+  return out;
+}
+
 std::string plan_json(const Plan& plan) {
   return canonical(Json{{"digest", pipeline::digest(plan)}, {"plan", pipeline::to_json(plan)}});
 }
@@ -263,6 +288,7 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   out += step_lines(plan);
   out += way_back_lines(plan);
   out += preview_lines(plan);
+  out += put_back_lines(plan);
   out += expected_lines(plan);
   out += warnings(plan);
   out += fmt::format("  digest {}\n", pipeline::digest(plan).substr(0, 16));

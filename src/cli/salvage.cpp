@@ -2,9 +2,10 @@
 // belay salvage: the writes that rewinds discarded; look at them, put them back.
 #include <fmt/format.h>
 
+#include "app/planner.hpp"
 #include "base/text.hpp"
 #include "cli/session.hpp"
-#include "engine/points.hpp"
+#include "engine/put_back.hpp"
 #include "vault/rewind.hpp"
 
 namespace belay::cli {
@@ -46,72 +47,56 @@ int show(Session& session, vault::Vault& vault, const std::string& name) {
   return done ? exit_done : tell(done.error());
 }
 
-Result<vault::ApplyChoice> choice_of(const Args& args) {
-  vault::ApplyChoice choice;
-  choice.added = args.has("--added");
-  choice.collection = args.get("--collection");
-  if (args.get("--id").empty()) return choice;
-  auto id = database::from_json(fmt::format("{{\"_id\": {}}}", args.get("--id")));
-  if (!id)
-    return fail(Fault::invalid,
-                "--id takes a value in Extended JSON: --id 5, --id '\"x\"', --id "
-                "'{\"$oid\": \"0123456789abcdef01234567\"}'");
-  choice.id = std::move(*id);
-  return choice;
+app::ApplyRequest request_of(const Session& session, const Opened& opened, const Args& args) {
+  app::ApplyRequest request;
+  request.environment = opened.environment;
+  request.salvage = args.word(1);
+  request.requester = app::who_asks(session.env, opened.desk->project.folder);
+  request.added = args.has("--added");
+  request.collection = args.get("--collection");
+  request.id = args.get("--id");
+  return request;
 }
 
-// A run that deploys or goes back knows what is in the database, and would not see this coming.
-Status nobody_holds(const Opened& opened) {
-  TRY_LET(const auto locks, opened.desk->journal->locks());
-  for (const auto& lock : locks) {
-    if (lock.environment != opened.environment) continue;
-    return fail(Fault::busy,
-                fmt::format("run {} holds {}: wait for it, or belay cancel {}; then apply the "
-                            "salvage",
-                            lock.run, opened.environment, lock.run));
-  }
-  return {};
+// Nothing to put back: no run.
+int nothing_to_do(const Session& session, const Json& preview) {
+  if (session.json)
+    fmt::print("{}\n", canonical(preview));
+  else
+    fmt::print("Nothing is put back: {}.\n{}", engine::put_back_text(preview),
+               left_alone_lines(preview));
+  return preview.value("left_alone", 0U) > 0 ? exit_failed : exit_done;
 }
 
-void print_report(const vault::ApplyReport& report, const char* verb) {
-  fmt::print("{}: {} documents put back, {} replaced, {} removed\n", verb,
-             with_commas(report.inserted), with_commas(report.replaced),
-             with_commas(report.removed));
-  for (const auto& conflict : report.conflicts) fmt::print("left alone: {}\n", conflict);
+bool puts_back(const Json& preview) {
+  return preview.value("inserted", 0U) + preview.value("replaced", 0U) +
+             preview.value("removed", 0U) >
+         0;
 }
 
-Result<int> put_back(Session& session, const Opened& opened, app::Works& works,
-                     const std::string& name, const vault::ApplyChoice& choice) {
-  TRY(nobody_holds(opened));
-  TRY(engine::salvage_meant(works.site, {{"undo", name}}, ""));
-  auto& database = *works.site.database;
-  TRY_LET(const auto preview, vault::preview_apply(database, *works.site.vault, name, choice, {}));
-  print_report(preview, "would be");
-  const int ending = preview.conflicts.empty() ? exit_done : exit_failed;
-  if (preview.applied() == 0) return ending;
-  TRY_LET(const bool agreed,
-          agree(session,
-                fmt::format("They become what the rewind found, damage that it mended included, "
-                            "in the live database of {}. Go on?",
-                            opened.environment)));
-  if (!agreed) return static_cast<int>(exit_failed);
-  TRY(nobody_holds(opened));
-  TRY_LET(const auto report, vault::apply_salvage(database, *works.site.vault, name, choice, {}));
-  print_report(report, "done");
-  return static_cast<int>(report.conflicts.empty() ? exit_done : exit_failed);
-}
-
-int apply(Session& session, const Args& args, const Opened& opened, app::Works& works) {
-  auto choice = choice_of(args);
-  if (!choice) return tell(choice.error(), exit_usage);
-  auto done = put_back(session, opened, works, args.word(1), *choice);
-  return done ? *done : tell(done.error(), exit_for(done.error()));
+int apply(Session& session, const Args& args, const Opened& opened) {
+  auto plan = app::plan_apply(*opened.desk, request_of(session, opened, args));
+  if (!plan) return tell(plan.error());
+  const auto& preview = plan->notes["put_back"];
+  if (!puts_back(preview)) return nothing_to_do(session, preview);
+  if (!session.json)
+    fmt::print("{}", plan_for_people(*plan, ""));
+  else if (args.has("--dry-run"))
+    fmt::print("{}\n", plan_json(*plan));
+  if (args.has("--dry-run")) return exit_changes;
+  auto agreed =
+      agree(session, fmt::format("They become what the rewind found, damage that it mended "
+                                 "included, in the live database of {}. Go on?",
+                                 opened.environment));
+  if (!agreed) return tell(agreed.error(), exit_usage);
+  return *agreed ? begin_run(session, *opened.desk, *plan, !args.has("--no-wait")) : exit_failed;
 }
 
 int salvage(Session& session, const Args& args) {
   const auto what = args.word(0).empty() ? "list" : args.word(0);
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
+  if (what == "apply" && args.words.size() == 2) return apply(session, args, *opened);
   auto works = app::wire_present(*opened->desk, opened->environment, {true, false});
   if (!works) return tell(works.error());
   if ((*works)->site.vault == nullptr)
@@ -119,7 +104,6 @@ int salvage(Session& session, const Args& args) {
   if (what == "list") return list(session, *(*works)->site.vault);
   if (what == "show" && args.words.size() == 2)
     return show(session, *(*works)->site.vault, args.word(1));
-  if (what == "apply" && args.words.size() == 2) return apply(session, args, *opened, **works);
   return tell(fail(Fault::invalid, "belay salvage knows: list, show NAME, apply NAME"), exit_usage);
 }
 
@@ -134,7 +118,9 @@ Command salvage_command() {
           {{"--env", "ENV", "environment"},
            {"--added", "", "apply: only documents that the restore point did not have"},
            {"--collection", "NS", "apply: only of this collection (shop.orders)"},
-           {"--id", "JSON", "apply: only the document with this _id (Extended JSON)"}},
+           {"--id", "JSON", "apply: only the document with this _id (Extended JSON)"},
+           {"--no-wait", "", "return while approvals (exit 4) or a lock (exit 3) are waited for"},
+           {"--dry-run", "", "apply: show the plan and what would be put back"}},
           salvage,
           manual_of("salvage")};
 }

@@ -42,6 +42,13 @@ std::string what_goes_back(const Plan& plan, const std::set<std::string>& begun)
   return what.empty() ? "what was begun" : what;
 }
 
+// A commit, a release, or the salvage that is put back.
+std::string what_of(const Plan& plan) {
+  if (plan.pipeline == "deploy") return plan.commit.substr(0, 7);
+  const auto* apply = plan.first_of("apply");
+  return apply == nullptr ? plan.release : printable(apply->args.value("apply", std::string()));
+}
+
 }  // namespace
 
 Screen::Screen(const Session& session, app::Places places,
@@ -185,8 +192,7 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
     return printable(event.body.value(member, std::string()));
   };
   if (event.kind == "run.created") {
-    line(fmt::format("Run {} · {} {} {} {}", run, plan.pipeline,
-                     plan.pipeline == "deploy" ? plan.commit.substr(0, 7) : plan.release,
+    line(fmt::format("Run {} · {} {} {} {}", run, plan.pipeline, what_of(plan),
                      plan.pipeline == "deploy" ? "to" : "in", plan.environment),
          event.at);
   } else if (event.kind == "step.outcome") {

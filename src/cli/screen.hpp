@@ -80,6 +80,8 @@ class Screen final : public engine::Reporter {
 // "belay.yaml ... plan" as text for people, and the endings.
 std::string plan_for_people(const pipeline::Plan& plan, const std::string& next_command);
 std::string plan_json(const pipeline::Plan& plan);  // {"digest", "plan"}
+// Documents that a salvage was not applied to, one a line; of an apply step's result.
+std::string left_alone_lines(const Json& report);
 std::string ending_for_people(const std::string& run, const engine::Loaded& loaded);
 
 }  // namespace belay::cli

@@ -8,6 +8,7 @@
 
 #include "app/agent_service.hpp"
 #include "app/plan_sources.hpp"
+#include "app/planner.hpp"
 #include "base/text.hpp"
 #include "pipeline/decide.hpp"
 
@@ -113,6 +114,12 @@ bool waits_for_a_lock(const engine::Loaded& loaded) {
   return std::holds_alternative<pipeline::TakeLock>(next);
 }
 
+// Documents that were not put back, because somebody changed them since.
+bool left_something(const pipeline::History& history) {
+  const auto* apply = history.record("apply");
+  return apply != nullptr && apply->result.value("left_alone", 0U) > 0;
+}
+
 }  // namespace
 
 int exit_of(const engine::Loaded& loaded, engine::RunState state) {
@@ -123,10 +130,16 @@ int exit_of(const engine::Loaded& loaded, engine::RunState state) {
     case engine::RunState::finished: break;
   }
   const auto& ending = loaded.history.ending;
-  if (ending == "done") return exit_done;
+  if (ending == "done") return left_something(loaded.history) ? exit_failed : exit_done;
   if (ending == "refused" || ending == "expired") return exit_approval;
   if (ending == "busy") return exit_busy;
   return exit_failed;
+}
+
+int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait) {
+  if (auto works = app::wire_run(desk, plan); !works) return tell(works.error(), exit_usage);
+  auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(plan)), 1});
+  return run ? drive_or_follow(session, desk, *run, wait) : tell(run.error());
 }
 
 void show_fresh_key(const app::FreshKey& key) {

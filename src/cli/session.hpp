@@ -34,6 +34,10 @@ Result<bool> agree(const Session& session, const std::string& question,
 // naming `belay resume`, when the run is not finished and cannot go on here.
 int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait = true);
 
+// Makes the run of this plan and drives it. Everything that the run will need is wired before it
+// exists: a missing secret is named now.
+int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait);
+
 // For a run that is about to be driven here: with the key of the vault that its first restore point
 // makes, which is shown once.
 Result<std::unique_ptr<app::Works>> wire_to_drive(app::Desk& desk, const pipeline::Plan& plan);

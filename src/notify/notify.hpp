@@ -13,9 +13,9 @@
 namespace belay::notify {
 
 struct Announcement {
-  std::string title;            // "shop production: rolled back to prod-20261120-141233"
-  std::string text;             // a few lines
-  std::string kind;             // "shipped", "rolled_back", "failed", "waiting", "stopped"
+  std::string title;  // "shop production: rolled back to prod-20261120-141233"
+  std::string text;   // a few lines
+  std::string kind;   // "shipped", "rolled_back", "failed", "put_back", "waiting", "stopped"
   Json facts = Json::object();  // project, environment, run, release ...
 };
 

@@ -57,7 +57,16 @@ Next stay(const Step& failed, const History& history, const std::string& because
               (again ? "belay resume tries it again, " : "") + "belay cancel takes it back"};
 }
 
+// A plan without a way back: what it did is as it should be, as far as it came.
+Next leave_it(const Step* failed, const History& history) {
+  if (history.cancelled) return Finish{"cancelled", *history.cancelled};
+  if (!history.attempts_since_resume.contains(failed->id)) return Perform{{failed->id}};
+  return Stop{failed->id + ": " + history.record(failed->id)->error +
+              "; what it did stays; belay resume goes on with it, belay cancel leaves it so"};
+}
+
 Next turn_back(const Plan& plan, const History& history, const Step* failed) {
+  if (plan.back.empty()) return leave_it(failed, history);
   const std::string because = failed != nullptr
                                   ? failed->id + ": " + history.record(failed->id)->error
                                   : "cancelled: " + *history.cancelled;

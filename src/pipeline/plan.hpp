@@ -32,7 +32,7 @@ struct Person {
 };
 
 struct Plan {
-  std::string pipeline;  // "deploy", "rollback", "rewind"
+  std::string pipeline;  // "deploy", "rollback", "rewind", "apply" (of a salvage)
   std::string project, environment;
   std::string release;      // the tag: a label, fixed when planning
   std::string commit, ref;  // what is shipped, and what was asked for

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is said at the end of a run, by what its journal holds.
 #include "cli/screen.hpp"
+#include "cli/session.hpp"
 #include "tests/pipeline/story.hpp"
 
 namespace belay::cli {
@@ -121,6 +122,41 @@ TEST_F(Endings, AStopForAnotherReasonStillSaysHowToGoOn) {
   fails({{"port", 20001}});
   story_.stopped("back:switch failed 3 times");
   EXPECT_TRUE(says("When the cause is mended: belay resume 7")) << said();
+}
+
+// ---- discarded writes put back ----
+
+class PutBackEndings : public Endings {
+ protected:
+  PutBackEndings() {
+    story_.plan.pipeline = "apply";
+    story_.plan.steps = {pipeline::step_of("lock", "lock"),
+                         pipeline::step_of("apply", "apply", {"lock"}, true)};
+    story_.plan.back.clear();
+    story_.done("lock").begun("apply");
+  }
+};
+
+TEST_F(PutBackEndings, SayHowManyCameBackAndNameWhatWasLeftAlone) {
+  done("apply", {{"salvage", "salvage-9"},
+                 {"inserted", 3},
+                 {"there", 2},
+                 {"left_alone", 3},
+                 {"conflicts", {"shop.orders 5: changed since the rewind"}}});
+  finished("done");
+  EXPECT_TRUE(says("Put back from salvage-9")) << said();
+  EXPECT_TRUE(says("3 documents put back, 0 replaced, 0 removed; 2 were there already")) << said();
+  EXPECT_TRUE(says("left alone: shop.orders 5: changed since the rewind\n")) << said();
+  EXPECT_TRUE(says("left alone: 2 more\n")) << said();
+  EXPECT_EQ(exit_of({story_.plan, story_.history(), story_.events}, engine::RunState::finished), 1);
+}
+
+TEST_F(PutBackEndings, HalfWayPromiseNoWayBack) {
+  story_.outcome("apply", false, "no answer").stopped("apply: no answer");
+  EXPECT_TRUE(says("To leave it as it is: belay cancel 7")) << said();
+  story_.cancelled();
+  finished("cancelled");
+  EXPECT_TRUE(says("Cancelled; what was put back by then stays.")) << said();
 }
 
 // ---- the heading of the way back ----

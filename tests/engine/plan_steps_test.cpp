@@ -36,8 +36,9 @@ TEST(Plans, OfDeploysAndRollbacksAreSound) {
       setting.data = data;
       setting.strategy = strategy;
       Shop shop(setting);
-      for (const auto& plan : {shop.deploy_plan(), shop.rollback_plan(),
-                               shop.rollback_plan(true, false), shop.rollback_plan(false, true)}) {
+      for (const auto& plan :
+           {shop.deploy_plan(), shop.rollback_plan(), shop.rollback_plan(true, false),
+            shop.rollback_plan(false, true), shop.apply_plan()}) {
         EXPECT_EQ(pipeline::defects(plan), std::vector<std::string>{}) << plan.pipeline << data;
       }
     }
@@ -61,8 +62,9 @@ TEST(Plans, EachStepSaysWhatTakesItBackOrThatNothingDoes) {
       setting.data = data;
       setting.strategy = strategy;
       Shop shop(setting);
-      for (const auto& plan : {shop.deploy_plan(), shop.rollback_plan(),
-                               shop.rollback_plan(true, false), shop.rollback_plan(false, true)}) {
+      for (const auto& plan :
+           {shop.deploy_plan(), shop.rollback_plan(), shop.rollback_plan(true, false),
+            shop.rollback_plan(false, true), shop.apply_plan()}) {
         for (const auto& step : plan.steps) {
           EXPECT_NE(step.undo.empty(), step.cannot_undo.empty())
               << plan.pipeline << " " << data << " " << step.id;

@@ -195,6 +195,19 @@ pipeline::Plan Shop::rollback_plan(bool code, bool data) {
   return plan;
 }
 
+pipeline::Plan Shop::apply_plan() {
+  const auto rewind = create(rollback_plan(false, true));
+  if (finish(rewind) != "done") throw std::runtime_error("the rewind failed");
+  auto plan = plan_of("apply", "", second_release);
+  plan.facts["code"] = false;
+  const auto spec = spec_of(second_release);
+  const auto& env = *spec.environment("production");
+  const auto policy = pipeline::policy_of(spec, env);
+  app::apply_steps(plan, {&spec, &spec, &env, &*spec.database, &policy},
+                   {{"apply", "salvage-" + rewind}});
+  return plan;
+}
+
 std::string Shop::create(const pipeline::Plan& plan) {
   return must(journal->create_run({"run.created", "", canonical(app::created_body(plan)), 1}));
 }

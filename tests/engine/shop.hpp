@@ -58,6 +58,8 @@ class Shop {
 
   pipeline::Plan deploy_plan();
   pipeline::Plan rollback_plan(bool code = true, bool data = true);
+  // What a rewind that was done before has discarded is put back.
+  pipeline::Plan apply_plan();
   std::string create(const pipeline::Plan& plan);
   // One process's life: vault and steps made anew. Throws Death.
   Result<RunState> drive(const std::string& run, std::stop_token stop = {});

@@ -296,5 +296,39 @@ TEST(Decide, ResumingWithoutAnAnswerAsksAgain) {
   EXPECT_EQ(story.next(), "stop: rewind the data?");
 }
 
+// ---- without a way back ----
+
+Plan put_back_plan() {
+  Plan plan = small_plan();
+  plan.pipeline = "apply";
+  plan.steps = {step_of("lock", "lock"), step_of("preview", "apply", {"lock"}),
+                step_of("apply", "apply", {"preview"}, true),
+                step_of("announce", "announce", {"apply"})};
+  plan.back.clear();
+  return plan;
+}
+
+TEST(Decide, APlanWithoutAWayBackStopsHalfWayAndResumingGoesOn) {
+  Story story(put_back_plan());
+  story.done("lock preview").failed("apply");
+  EXPECT_EQ(story.next(),
+            "stop: apply: it broke; what it did stays; belay resume goes on with it, belay cancel "
+            "leaves it so");
+  EXPECT_EQ(story.stopped("it broke").resumed().next(), "perform apply");
+  EXPECT_EQ(story.done("apply").next(), "perform announce");
+}
+
+TEST(Decide, APlanWithoutAWayBackIsLeftAsItIsByACancel) {
+  Story story(put_back_plan());
+  story.done("lock preview").failed("apply").stopped("it broke").cancelled();
+  EXPECT_EQ(story.next(), "finish cancelled: leo");
+}
+
+TEST(Decide, APlanWithoutAWayBackFailsWhenNothingWasTouched) {
+  Story story(put_back_plan());
+  story.done("lock").failed("preview");
+  EXPECT_EQ(story.next(), "finish failed: preview: it broke");
+}
+
 }  // namespace
 }  // namespace belay::pipeline

@@ -64,8 +64,14 @@ class Announce final : public StepKind {
     if (kind == "waiting")
       return fmt::format("{0}\nsee: belay show {1}; then: belay approve {1}, or belay reject {1}",
                          why, context.run);
+    if (kind == "put_back") return context.result_of("apply").value("summary", std::string());
     if (context.history.way_back) return "because of " + *context.history.way_back;
     return context.plan.notes.value("subject", "");
+  }
+
+  static std::string of_salvage(const pipeline::Plan& plan) {
+    const auto* step = plan.first_of("apply");
+    return step == nullptr ? "" : step->args.value("apply", std::string());
   }
 
   static std::string what(const StepContext& context, const std::string& kind) {
@@ -73,6 +79,7 @@ class Announce final : public StepKind {
     const auto of = plan.pipeline + (plan.release.empty() ? "" : " of " + plan.release);
     if (kind == "stopped") return fmt::format("run {} ({}) needs a person", context.run, of);
     if (kind == "waiting") return fmt::format("run {} ({}) waits for approval", context.run, of);
+    if (kind == "put_back") return "put back what a rewind had taken (" + of_salvage(plan) + ")";
     if (kind == "rolled_back") {
       return "rolled back to " +
              (context.history.way_back ? context.plan.live : context.plan.release);

@@ -18,6 +18,7 @@ StepTable make_steps(Site& site) {
   table["lift"] = make_lift(site);
   table["rewind"] = make_rewind(site);
   table["preview"] = make_preview(site);
+  table["apply"] = make_apply(site);
   table["check"] = make_check(site);
   table["watch"] = make_watch(site);
   table["tag"] = make_tag(site);

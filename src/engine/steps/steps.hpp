@@ -21,6 +21,7 @@ std::unique_ptr<StepKind> make_hold(Site& site);      // hold:   the fence
 std::unique_ptr<StepKind> make_lift(Site& site);      // lift
 std::unique_ptr<StepKind> make_rewind(Site& site);    // rewind, and its undo
 std::unique_ptr<StepKind> make_preview(Site& site);   // preview of a rewind
+std::unique_ptr<StepKind> make_apply(Site& site);     // apply:  a salvage, or only looks
 std::unique_ptr<StepKind> make_check(Site& site);     // check:  the environment's checks, once
 std::unique_ptr<StepKind> make_watch(Site& site);     // watch:  the checks for a while
 std::unique_ptr<StepKind> make_tag(Site& site);       // tag
