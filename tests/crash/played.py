@@ -32,6 +32,7 @@ class Scenario:
     ends: str = "done"       # when nothing disturbs it
     live: int = 0            # which release is live then
     votes: int = 2
+    puts: bool = False       # back what an earlier way back has discarded of the orders
 
 
 SCENARIOS = {each.name: each for each in (
@@ -39,6 +40,7 @@ SCENARIOS = {each.name: each for each in (
     Scenario("ship", 1, 2, live=2),
     Scenario("back", 2, live=1, votes=1),
     Scenario("bad", 1, 3, ends="rolled_back", live=1),
+    Scenario("put", 1, live=1, votes=1, puts=True),
     Scenario("asked", 1, 4, asks=True, ends="rolled_back", live=1),
 )}
 
@@ -142,6 +144,7 @@ class Play:
         self.traced, self.tracers = traced, {}
         self.killed, self.output = [], []
         self.run, self.ending = 0, ""
+        self.discarded = stage.salvage_of_orders() if scenario.puts else None
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -209,6 +212,8 @@ class Play:
         if self.scenario.release:
             return "deploy", ["deploy", "--env", "production", "--ref",
                               self.stage.commits[self.scenario.release], "--yes"]
+        if self.scenario.puts:
+            return "put", ["salvage", "apply", self.discarded, "--env", "production", "--collection", "shop.orders", "--yes"]
         return "rollback", ["rollback", self.stage.tags[1], "--env", "production", "--yes"]
 
     def next_command(self):
@@ -312,7 +317,8 @@ class Play:
 
     def check_effects(self, shipped):
         lines = Counter(self.stage.effects.read_text().splitlines()[len(self.effects_before):])
-        once = ["announce " + ("shipped" if shipped and self.scenario.release else "rolled_back")]
+        good = "put_back" if self.scenario.puts else "shipped" if self.scenario.release else "rolled_back"
+        once = ["announce " + (good if shipped else "rolled_back")]
         if self.scenario.release:
             once += ["test", "build backend", "build frontend", "migrate"]
         # Who votes, or answers, before anybody is told needs not be told.
@@ -348,6 +354,8 @@ class Play:
         documents, catalogue = self.stage.contents()
         wanted, wanted_catalogue = self.stage.states[live]
         stored = documents["orders"]
+        if self.scenario.puts:
+            self.check_put_back(stored)
         taken = Counter()
         for raw in stored.values():
             order = bson.decode(raw)
@@ -374,8 +382,13 @@ class Play:
         unknown = [name for name in unknown if name not in customer.sent]
         self.expect(not unknown, f"orders that nobody sent: {unknown[:3]}")
 
-    def salvaged(self):
-        text = self.stage.belay("salvage", "show", f"salvage-{self.run}", "--json", check=False).stdout
+    def check_put_back(self, stored):
+        """The rest is judged without them: their items were counted long ago."""
+        for key, raw in self.salvaged(self.discarded).items():
+            self.expect(stored.pop(key, None) == raw, f"{bson.decode(key)['_id']} did not come back as it was")
+
+    def salvaged(self, name=None):
+        text = self.stage.belay("salvage", "show", name or f"salvage-{self.run}", "--json", check=False).stdout
         found = {}
         for line in text.splitlines():
             collection, _, rest = line.partition(" ")

@@ -168,6 +168,15 @@ class SmallStage(stages.Stage):
                                self.database.get_collection(name, codec_options=RAW).find()}
         return documents, catalogue
 
+    def salvage_of_orders(self):
+        """The newest that keeps orders; none: no way back has discarded any."""
+        listed = self.belay("salvage", "list", "--json").stdout.splitlines()
+        for name in reversed([json.loads(line)["name"] for line in listed if line.startswith("{")]):
+            lines = self.belay("salvage", "show", name, "--json").stdout.splitlines()
+            if any(line.startswith("shop.orders ") and not line.endswith("was absent") for line in lines):
+                return name
+        return None
+
     # --- the journal ----------------------------------------------------------------------------
 
     def journal(self):

@@ -99,6 +99,8 @@ class Worker:
             documents["items"] = {key: with_stock(raw, collections.Counter()) for key, raw in documents["items"].items()}
             self.stage.states[2] = documents, catalogue
         problems = play.problems()
+        if play.scenario.puts:
+            self.stage.clear_orders()
         if not problems:
             self.live = play.scenario.starts if play.ending == "rolled_back" else play.scenario.live
         return play, problems
@@ -132,15 +134,21 @@ class Worker:
         if live == 1:
             self.stage.clear_orders()
 
+    def ready_for(self, name):
+        self.go_to(SCENARIOS[name].starts)
+        while SCENARIOS[name].puts and self.stage.salvage_of_orders() is None:
+            self.go_to(2)
+            self.go_to(1)
+
     def trace(self):
         points = []
-        for name in ("ship", "back", "bad", "asked"):
-            self.go_to(SCENARIOS[name].starts)
+        for name in ("ship", "back", "put", "bad", "asked"):
+            self.ready_for(name)
             points += points_of(self.undisturbed(name, traced=True), self.options.acts)
         return points
 
     def one(self, point):
-        self.go_to(SCENARIOS[point.scenario].starts)
+        self.ready_for(point.scenario)
         began = time.monotonic()
         play, problems = self.play(point.scenario, kill=point)
         fell = next((where for role, where in play.killed if role == point.role), None)
