@@ -27,7 +27,7 @@ from played import SCENARIOS, Play, Point, fallen, label_of, step_kinds, with_st
 from small_stage import stages
 
 FRESH = 20                    # plays on one stage: the test server reads its whole log each time
-NEAR = (0, 1, -1, 2, -2)      # a place that moved, because two writes became one, is looked for here
+NEAR = (0, 1, -1, 2, -2, 3, -3)      # a place that moved, because two writes became one, is looked for here
 
 
 def known_kinds():
@@ -264,7 +264,7 @@ class Sweep:
     def run(self, points, must, until, others):
         """The first `must` points in any case; the others as long as there is time. Where a kill of those
         did not fall, another point of the same place takes its turn."""
-        self.instead = [each for each in others if each.wants() and each not in set(points)]
+        self.instead = sorted((each for each in others if each not in set(points)), key=lambda each: not each.wants())
         waiting = collections.deque((point, 0) for point in points)
         self.order = {point: place for place, point in enumerate(points)}
         busy, live = {}, {number: 0 for number in range(len(self.workers))}
