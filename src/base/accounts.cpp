@@ -56,7 +56,7 @@ Status let_others_pass(const Path& folder) {
   if (::stat(folder.c_str(), &facts) != 0)
     return errno_error(errno, "cannot look at " + folder.string());
   if ((facts.st_mode & S_IXOTH) != 0) return {};
-  if (::chmod(folder.c_str(), (facts.st_mode & 0777) | S_IXOTH) != 0)
+  if (::chmod(folder.c_str(), (facts.st_mode & 07777) | S_IXOTH) != 0)
     return errno_error(errno, "cannot open " + folder.string());
   return {};
 }

@@ -148,6 +148,8 @@ class ASecondApplication(unittest.TestCase):
         stage.sign("ada", "grace")
         before = stage.contents()
         self.assertEqual(before["migrations"], ["001_by_name.py"])
+        kept = json.loads(next((stage.state / "backups").glob("rp-*-metadata.json")).read_text())
+        self.assertIn(f"{kept['backup_name']}  ", self.belay(0, "backup", "list"))
 
         (stage.repository / "migrations/002_shout.py").write_text(SHOUT)
         page = stage.repository / "guestbook.py"
