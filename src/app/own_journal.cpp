@@ -24,9 +24,9 @@ std::string line_of(std::int64_t id, const std::string& hash) {
 Error another(const Path& environment, const std::string& what) {
   return fail(Fault::refused,
               fmt::format("the journal here is not the one that the environment in {} belongs to: "
-                           "{}. Put that journal back; or, if it is gone for good, look at what "
-                           "runs there, remove {}, and what ran before is nobody's",
-                           environment.string(), what, marker_of(environment).string()));
+                          "{}. Put that journal back; or, if it is gone for good, look at what "
+                          "runs there, remove {}, and what ran before is nobody's",
+                          environment.string(), what, marker_of(environment).string()));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "engine/loaded.hpp"
 #include "engine/releases.hpp"
 #include "vault/owner.hpp"
 #include "vault/rewind.hpp"
@@ -35,11 +36,24 @@ Result<Meant> meant(const Site& site, const Json& args, const char* what, const 
   return out;
 }
 
-// What stays, however old: the points and salvages of these runs, and the point of this name.
+// What stays, however old: the points and salvages of these runs, and those of these names.
 struct Needed {
-  std::set<std::string> runs;
-  std::string point;
+  std::set<std::string> runs, names;
+  template <class Kept>
+  bool operator()(const Kept& one) const {
+    return runs.contains(one.run) || names.contains(one.name);
+  }
 };
+
+// An open run may wait for people for a day, and then go back to what its plan names.
+void add_meant(Needed& needed, const pipeline::Plan& plan) {
+  for (const auto& step : plan.steps) {
+    if (step.args.contains("of")) needed.runs.insert(step.args["of"].get<std::string>());
+    for (const char* what : {"point", "undo", "apply"}) {
+      if (step.args.contains(what)) needed.names.insert(step.args[what].get<std::string>());
+    }
+  }
+}
 
 Result<Needed> needed_of(const Site& site) {
   TRY_LET(auto releases, read_releases(*site.journal, site.environment));
@@ -47,10 +61,14 @@ Result<Needed> needed_of(const Site& site) {
   if (const auto* before = releases.before_live()) {
     TRY_LET(const auto data, data_left(*site.journal, site.environment, releases, before->tag));
     needed.runs.insert(data.run);
-    if (data.kind == DataOf::Kind::point) needed.point = data.name;
+    needed.names.insert(data.name);
   }
   TRY_LET(auto open, site.journal->open_runs());
-  for (const auto& row : open) needed.runs.insert(row.run);
+  for (const auto& row : open) {
+    TRY_LET(const auto run, load_run(*site.journal, row.run));
+    needed.runs.insert(row.run);
+    add_meant(needed, run.plan);
+  }
   return needed;
 }
 
@@ -64,9 +82,9 @@ bool is_ours(const Site& site, const vault::PointSummary& point) {
 Result<int> forget_points(const Site& site, const Needed& needed, const std::string& fresh) {
   TRY_LET(auto points, site.vault->list());
   std::erase_if(points, [&](const auto& one) { return !is_ours(site, one); });
-  std::vector<std::string> stay{fresh, needed.point};
+  std::vector<std::string> stay{fresh};
   for (const auto& one : points) {
-    if (needed.runs.contains(one.run)) stay.push_back(one.name);
+    if (needed(one)) stay.push_back(one.name);
   }
   const auto& env = site.env();
   const auto& keep = env.vault ? env.vault->keep : site.present.vault.keep;
@@ -76,11 +94,11 @@ Result<int> forget_points(const Site& site, const Needed& needed, const std::str
   return static_cast<int>(gone.size());
 }
 
-Result<int> forget_salvages(const Site& site, const std::set<std::string>& runs) {
+Result<int> forget_salvages(const Site& site, const Needed& needed) {
   TRY_LET(auto salvages, vault::list_salvages(*site.vault));
   std::erase_if(salvages, [&](const auto& one) {
     return one.project != site.present.project || one.environment != site.environment ||
-           runs.contains(one.run);
+           needed(one);
   });
   const auto& env = site.env();
   const auto& keep = env.vault ? env.vault->keep : site.present.vault.keep;
@@ -151,7 +169,7 @@ Result<std::string> salvage_meant(const Site& site, const Json& args, const std:
 Result<int> apply_retention(const Site& site, const vault::Point& fresh) {
   TRY_LET(const auto needed, needed_of(site));
   TRY_LET(const int points, forget_points(site, needed, fresh.name));
-  TRY_LET(const int salvages, forget_salvages(site, needed.runs));
+  TRY_LET(const int salvages, forget_salvages(site, needed));
   if (points + salvages > 0) {
     TRY_LET(auto freed, site.vault->prune());
     static_cast<void>(freed);

@@ -1,38 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Restore points by hand, with the real program on a real server.
-#include "base/json.hpp"
-#include "tests/support/mongo_server.hpp"
-#include "tests/support/scratch_project.hpp"
+#include "tests/cli/on_a_server.hpp"
 
 namespace belay::cli {
 namespace {
 
-using testing::MongoServer;
-using testing::ScratchProject;
-
-struct Backup : ::testing::Test {
-  ScratchProject project;
-  std::unique_ptr<MongoServer> server;
-
+struct Backup : testing::OnAServer {
   void SetUp() override {
-    auto started = MongoServer::start();
-    ASSERT_TRUE(started) << started.error().message();
-    server = std::move(started).value();
+    OnAServer::SetUp();
     ASSERT_TRUE(server->insert("one", "orders", {R"({"_id": 1})", R"({"_id": 2})"}));
     ASSERT_TRUE(server->insert("two", "stock", {R"({"_id": 1})"}));
     write("names: [one, two]");
   }
   void write(const std::string& names) const {
-    project.write("belay.yaml",
-                  "project: shop\nstate: ../state\ndatabase:\n  uri: " + server->uri("one") +
-                      "\n  " + names + "\nenvironments:\n  production: { tag: prod }\n");
+    OnAServer::write("  " + names + "\n", "environments:\n  production: { tag: prod }\n");
   }
-  Finished belay(std::vector<std::string> words) const { return project.belay(std::move(words)); }
   std::string at(const std::string& name) const { return server->uri(name); }
-  std::size_t count(const std::string& name, const std::string& collection) const {
-    auto reply = server->command(name, R"({"count": ")" + collection + R"("})");
-    return reply ? Json::parse(*reply).at("n").get<std::size_t>() : 0;
-  }
 };
 
 TEST_F(Backup, IsVerifiedHasItsMetadataAndATakenNameIsAConflict) {

@@ -1,42 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Discarded writes put back by hand, with the real program on a real server: a run as others are.
-#include "base/json.hpp"
 #include "base/text.hpp"
-#include "tests/support/mongo_server.hpp"
-#include "tests/support/scratch_project.hpp"
+#include "tests/cli/on_a_server.hpp"
 
 namespace belay::cli {
 namespace {
 
-using testing::MongoServer;
-using testing::ScratchProject;
-
-struct Salvages : ::testing::Test {
-  ScratchProject project;
-  std::unique_ptr<MongoServer> server;
-
+struct Salvages : testing::OnAServer {
   void SetUp() override {
-    auto started = MongoServer::start();
-    ASSERT_TRUE(started) << started.error().message();
-    server = std::move(started).value();
+    OnAServer::SetUp();
     insert(1);
     write("");
     ASSERT_EQ(belay({"backup", "create", "good"}).status, 0);
   }
-  void write(const std::string& environments) const {
-    project.write("belay.yaml", "project: shop\nstate: ../state\ndatabase:\n  uri: " +
-                                    server->uri("one") + "\n" + environments);
-  }
+  void write(const std::string& environments) const { OnAServer::write("", environments); }
   void insert(int id) const {
     const auto text = fmt::format(R"({{"_id": {}, "of": "a customer"}})", id);
     ASSERT_TRUE(server->insert("one", "orders", {text}));
   }
   void command(const std::string& text) const { ASSERT_TRUE(server->command("one", text)); }
-  Finished belay(std::vector<std::string> words) const { return project.belay(std::move(words)); }
-  std::size_t orders() const {
-    auto reply = server->command("one", R"({"count": "orders"})");
-    return reply ? Json::parse(*reply).at("n").get<std::size_t>() : 0;
-  }
+  std::size_t orders() const { return count("one", "orders"); }
   // Two orders that a rewind takes away; the name of what it kept.
   std::string rewound() const {
     insert(2);

@@ -42,11 +42,23 @@ class Past {
     return rollback(tag, "undo:salvage-" + run, run);
   }
 
+  // One that goes on.
+  std::string begun(const pipeline::Plan& plan) {
+    return journal_.create_run({"run.created", "", canonical(app::created_body(plan)), 1}).value();
+  }
+  static pipeline::Plan planned(const std::string& pipeline, const std::string& tag) {
+    pipeline::Plan plan;
+    plan.pipeline = pipeline;
+    plan.project = "shop";
+    plan.environment = "production";
+    plan.release = tag;
+    return plan;
+  }
+
  private:
   // A run that ended "done" with these steps done.
   std::string ended(const pipeline::Plan& plan, const std::map<std::string, Json>& steps) {
-    const auto run =
-        journal_.create_run({"run.created", "", canonical(app::created_body(plan)), 1}).value();
+    const auto run = begun(plan);
     std::vector<journal::NewEvent> events;
     for (const auto& [step, result] : steps) {
       const auto key = run + "." + step;
@@ -59,14 +71,6 @@ class Past {
     world_.clock.advance(std::chrono::minutes(1));
     EXPECT_TRUE(journal_.append(run, 1, std::move(events)).ok());
     return run;
-  }
-  static pipeline::Plan planned(const std::string& pipeline, const std::string& tag) {
-    pipeline::Plan plan;
-    plan.pipeline = pipeline;
-    plan.project = "shop";
-    plan.environment = "production";
-    plan.release = tag;
-    return plan;
   }
 
   journal::Journal& journal_;

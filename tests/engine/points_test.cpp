@@ -54,11 +54,7 @@ struct Points : ::testing::Test {
     site.clock = &world.clock;
     database.put({"shop", "orders"}, R"({"_id": 1})");
   }
-  std::string run() {
-    return must(journal->create_run(
-        {"run.created", "", R"({"environment": "production", "pipeline": "deploy", "summary": {}})",
-         1}));
-  }
+  std::string run() { return Past(*journal, world).begun(Past::planned("deploy", "r")); }
   vault::BackupRequest asked(const std::string& of) {
     vault::BackupRequest out;
     out.name = "rp-" + of;
@@ -188,6 +184,19 @@ TEST_F(Points, OfOpenRunsOutliveTheirTime) {
   keep("of-open", "production", 400, "safety", open);
   must(apply_retention(site, must(take(run()))));
   EXPECT_TRUE(names().contains("of-open"));
+}
+
+TEST_F(Points, ThatAnOpenRunMeansToGoBackToOutliveTheirTime) {
+  keep("meant", "production", 400);
+  keep("forgotten", "production", 400);
+  for (int i = 0; i < 3; ++i) keep(fmt::format("young-{}", i), "production", 1);
+  auto plan = Past::planned("rewind", "");
+  plan.steps = {{"rewind", "rewind", ""}};
+  plan.steps[0].args = {{"point", "meant"}, {"of", ""}};
+  Past(*journal, world).begun(plan);
+  must(apply_retention(site, must(take(run()))));
+  EXPECT_TRUE(names().contains("meant"));
+  EXPECT_FALSE(names().contains("forgotten"));
 }
 
 TEST_F(Points, OfTheReleaseBeforeTheLiveOneStayAlsoWhereARewindFoundNothingToChange) {

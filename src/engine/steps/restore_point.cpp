@@ -30,11 +30,10 @@ class RestorePoint final : public StepKind {
     tidy(context, point);
     return Json{
         {"point", point.name},
-        {"summary",
-         fmt::format("{} {} · {} documents, {}", point.name,
-                     point.exact ? "exact at " + time_of_day(vault::instant_of(point))
-                                 : "FUZZY: " + point.method,
-                     with_commas(point.documents), bytes_for_people(point.bytes))},
+        {"summary", fmt::format("{} {} · {} documents, {}", point.name,
+                                point.exact ? "exact at " + time_of_day(vault::instant_of(point))
+                                            : "FUZZY: " + point.method,
+                                with_commas(point.documents), bytes_for_people(point.bytes))},
         {"exact", point.exact},
         {"documents", point.documents},
         {"bytes", point.bytes},
