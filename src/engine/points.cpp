@@ -48,7 +48,8 @@ struct Needed {
 // An open run may wait for people for a day, and then go back to what its plan names.
 void add_meant(Needed& needed, const pipeline::Plan& plan) {
   for (const auto& step : plan.steps) {
-    if (step.args.contains("of")) needed.runs.insert(step.args["of"].get<std::string>());
+    const auto of = step.args.value("of", std::string());
+    if (!of.empty()) needed.runs.insert(of);  // else it is of no run, as are all made by hand
     for (const char* what : {"point", "undo", "apply"}) {
       if (step.args.contains(what)) needed.names.insert(step.args[what].get<std::string>());
     }
@@ -60,7 +61,7 @@ Result<Needed> needed_of(const Site& site) {
   Needed needed;
   if (const auto* before = releases.before_live()) {
     TRY_LET(const auto data, data_left(*site.journal, site.environment, releases, before->tag));
-    needed.runs.insert(data.run);
+    if (!data.run.empty()) needed.runs.insert(data.run);
     needed.names.insert(data.name);
   }
   TRY_LET(auto open, site.journal->open_runs());
