@@ -115,12 +115,10 @@ void examine_user(const std::string& user, const Path& own, const std::string& a
   const auto account = find_account(user);
   if (!account)
     out.bad(about, "there is no user " + user, "adduser --system --group " + user);
-  else if (account->ours())
-    out.good(about, "runs as " + user);
-  else if (::geteuid() != 0)
+  else if (!account->ours() && ::geteuid() != 0)
     out.bad(about, fmt::format("is to run as {}, and only root can do that", user),
             "run Belay as root, or leave `user:` out: then it runs as you");
-  else if (const auto closed = closed_above(own))
+  else if (const auto closed = account->ours() ? std::nullopt : closed_above(own))
     out.bad(about, fmt::format("{} cannot pass through {}", user, closed->string()),
             fmt::format("chmod o+x {}, or write `state:` with another folder", closed->string()));
   else

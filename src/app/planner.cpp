@@ -19,12 +19,13 @@ using pipeline::Spec;
 namespace {
 
 std::string tag_now(const EnvironmentSpec& env, TimePoint now, const engine::Releases& releases) {
-  // Two releases within a second: the later one takes the next free second.
+  // Two runs within a second: the later one takes the next free second, also where the earlier one
+  // still waits or has failed, for its files are there under that name.
   std::string tag;
   do {
     tag = env.tag + "-" + to_tag_stamp(now);
     now += std::chrono::seconds(1);
-  } while (releases.find(tag) != nullptr);
+  } while (releases.named.contains(tag));
   return tag;
 }
 

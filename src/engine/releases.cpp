@@ -76,6 +76,7 @@ Result<Releases> read_releases(journal::Journal& journal, const std::string& env
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
     TRY_LET(auto summary,
             parse_json(row->summary.empty() ? "{}" : row->summary).in("run " + row->run));
+    all.named.insert(summary.value("release", std::string()));
     take_in(all, *row, summary);
   }
   return all;

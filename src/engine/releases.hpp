@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct DataOf {
 
 struct Releases {
   std::vector<Release> shipped;  // oldest first
+  std::set<std::string> named;   // tags of all runs, whatever became of them
   std::optional<Release> live;
   TimePoint live_since{};
   std::string live_run;  // the run that made it live

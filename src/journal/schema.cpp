@@ -90,13 +90,22 @@ Result<std::int64_t> number(Connection& connection, std::string_view sql) {
   return value;
 }
 
+enum class Tables { none, of_others, ours };
+
+// In one look: between two, another process may make the tables.
+Result<Tables> tables_in(Connection& connection) {
+  TRY_LET(const auto found,
+          number(connection,
+                 "SELECT CASE WHEN count(*) = 0 THEN 0 WHEN sum(name = 'meta') = 0 THEN 1 "
+                 "ELSE 2 END FROM sqlite_schema"));
+  return static_cast<Tables>(found);
+}
+
 // An empty file is a journal to be made; 0 says so.
 Result<std::int64_t> format_of(Connection& connection, const Path& file) {
-  TRY_LET(const auto known,
-          number(connection, "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'"));
-  if (known == 0) {
-    TRY_LET(const auto others, number(connection, "SELECT count(*) FROM sqlite_schema"));
-    if (others == 0) return std::int64_t{0};
+  TRY_LET(const auto there, tables_in(connection));
+  if (there == Tables::none) return std::int64_t{0};
+  if (there == Tables::of_others) {
     return fail(Fault::corrupt, file.string() +
                                     " is an SQLite database, but not a journal; move it away, or "
                                     "choose another state folder");

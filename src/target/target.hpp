@@ -32,6 +32,7 @@ struct Artifact {            // what prepare() makes a version from
   bool worker = false;
   std::string user = {};
   Environment build_env = {};  // no secrets of the environment
+  std::string commit = {};     // that `source` is of; empty: not known
 };
 
 enum class Phase {

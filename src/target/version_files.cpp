@@ -190,10 +190,24 @@ Status VersionFiles::finish(Json record) {
   return remove_tree(folder_ / "building");
 }
 
+// Two runs that were planned at the same instant may mean one name: the first has it.
+Status VersionFiles::is_made_of(const Artifact& artifact) const {
+  TRY_LET(const Json kept, record());
+  const std::string commit = kept.value("commit", "");
+  if (commit.empty() || artifact.commit.empty() || commit == artifact.commit) return {};
+  return fail(
+      Fault::conflict,
+      fmt::format("{} {} is here already, made of commit {} and not of {}; deploy again, and "
+                  "the release gets a name of its own",
+                  version_.service, version_.release, commit.substr(0, 7),
+                  artifact.commit.substr(0, 7)));
+}
+
 Status VersionFiles::prepare(const Artifact& artifact, const std::string& key,
                              const BuildOrder& build, Json record, Children& children,
                              const Output& output, std::stop_token stop) {
-  if (prepared()) return {};
+  if (prepared()) return is_made_of(artifact);
+  record["commit"] = artifact.commit;
   TRY_LET(ChildStatus child, children.look(key));
   // The host went down under the build: it is safe to begin again, from a fresh copy.
   if (child.state == ChildState::unknown) {

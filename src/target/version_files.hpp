@@ -44,6 +44,7 @@ class VersionFiles {
   Status remove(Children& children);
 
  private:
+  Status is_made_of(const Artifact& artifact) const;
   Status take(const Artifact& artifact, const std::string& key, Children& children);
   Status begin(const Artifact& artifact, const std::string& key, const BuildOrder& build,
                Children& children);

@@ -82,6 +82,16 @@ TEST_F(Planner, TheSameInputGivesTheSameDigest) {
   EXPECT_EQ(first->commit, commit_);
 }
 
+TEST_F(Planner, TwoRunsOfOneSecondHaveNamesOfTheirOwn) {
+  std::set<std::string> names;
+  for (int n = 0; n < 4; ++n) {
+    auto made = plan();
+    ASSERT_TRUE(made.ok()) << made.error().message();
+    record(*made, false);
+    EXPECT_TRUE(names.insert(made->release).second) << made->release << " is taken by a run";
+  }
+}
+
 TEST_F(Planner, AnotherCommitOrAnotherRuleGivesAnotherDigest) {
   auto first = plan();
   ASSERT_TRUE(first.ok());

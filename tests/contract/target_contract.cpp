@@ -23,6 +23,19 @@ TEST_P(TargetContract, PreparingTwiceIsFine) {
   EXPECT_EQ(target().versions("shop")->size(), 1u);
 }
 
+TEST_P(TargetContract, AVersionIsNeverTakenForOneOfAnotherCommit) {
+  auto artifact = subject_->good();
+  artifact.commit = "one";
+  ASSERT_TRUE(target().prepare(v1, artifact, "k1", {}, {}));
+  EXPECT_TRUE(target().prepare(v1, artifact, "k2", {}, {}));
+  artifact = subject_->good();
+  artifact.commit = "two";
+  const Status other = target().prepare(v1, artifact, "k3", {}, {});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().fault, Fault::conflict) << other.error().message();
+  EXPECT_EQ(status(v1).phase, target::Phase::prepared);
+}
+
 TEST_P(TargetContract, AFailedBuildIsAnErrorAndLeavesNoVersion) {
   const Status done = target().prepare(v1, subject_->broken(), "k1", {}, {});
   ASSERT_FALSE(done);

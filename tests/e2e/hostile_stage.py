@@ -172,7 +172,7 @@ class Hostile(unittest.TestCase):
 
     def begin(self, behaviour):
         self.stage.commit(behaviour)
-        command = self.stage.start("deploy", "--yes")
+        command = self.under_way = self.stage.start("deploy", "--yes")
         # A case that fails must not keep the next ones waiting.
         self.addCleanup(command.child.wait, LONGEST)
         self.addCleanup(self.go_on)
@@ -182,7 +182,10 @@ class Hostile(unittest.TestCase):
         (self.stage.flags / "go").touch()
 
     def migrating(self):
-        stages.wait_until(lambda: (self.stage.flags / "migrating").exists(), 60, "the migration is halfway")
+        try:
+            stages.wait_until(lambda: (self.stage.flags / "migrating").exists(), 60, "the migration is halfway")
+        except stages.Trouble as error:
+            raise stages.Trouble(f"{error}\n{self.under_way.text()}") from None
 
     def resume(self):
         """What a person types while the newest run is not over."""

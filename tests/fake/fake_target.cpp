@@ -80,7 +80,10 @@ Status FakeTarget::prepare(const Version& version, const Artifact& artifact, con
       "prepare", stop,
       [&]() -> Status {
         std::lock_guard guard(lock_);
-        if (find(version)) return {};
+        if (const auto* there = find(version)) {
+          if (there->artifact.commit == artifact.commit) return {};
+          return fail(Fault::conflict, version.service + " is there, of another commit");
+        }
         // The one thing a build in memory can do is fail.
         if (artifact.build == "false" || artifact.build.starts_with("exit ")) {
           return fail(Fault::refused,

@@ -361,33 +361,6 @@ TEST_F(JournalTest, AJournalThatSomebodyElseHoldsIsWaitedForNotBroken) {
   EXPECT_TRUE(journal->append("1", 1, {event("a")})) << "waits for the lock";
 }
 
-TEST_F(JournalTest, OpeningAndListingAThousandRunsIsQuick) {
-  auto journal = open();
-  std::vector<std::jthread> running;
-  for (int t = 0; t < 8; ++t) {
-    running.emplace_back([&] {
-      for (int i = 0; i < 125; ++i) {
-        const auto run = journal->create_run(created());
-        ASSERT_TRUE(run);
-        ASSERT_TRUE(journal->append(*run, 1, {event("a"), event("b"), finished()}));
-      }
-    });
-  }
-  running.clear();
-  journal.reset();
-  Millis best = 10s;
-  for (int i = 0; i < 5; ++i) {
-    const auto before = std::chrono::steady_clock::now();
-    auto again = open();
-    EXPECT_EQ(again->runs()->size(), 1000U);
-    EXPECT_TRUE(again->open_runs()->empty());
-    EXPECT_TRUE(again->locks()->empty());
-    best = std::min(best,
-                    std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - before));
-  }
-  EXPECT_LT(best, 30ms);
-}
-
 TEST_F(JournalTest, TheWalDoesNotGrowForEver) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));

@@ -34,24 +34,30 @@ class Build final : public StepKind {
     const auto& service = site_.service(context.plan.release, name);
     const target::Version version{name, context.plan.release};
     auto& target = site_.target(name);
+    auto artifact = artifact_of(context, service);
     TRY_LET(auto before, target.status(version));
-    if (before.phase == target::Phase::prepared || before.phase == target::Phase::running) {
-      return Json{{"summary", "built already"}};
+    const bool there =
+        before.phase == target::Phase::prepared || before.phase == target::Phase::running;
+    if (!there) {
+      TRY_LET(artifact.source, copy(context));
     }
-    TRY_LET(auto artifact, copy(context, service));
     TRY(target.prepare(
         version, artifact, context.key,
         [&](std::string_view text) { context.reporter.output(context.run, context.step, text); },
         context.stop));
-    return Json(Json::object());
+    return there ? Json{{"summary", "built already"}} : Json(Json::object());
   }
 
-  Result<target::Artifact> copy(const StepContext& context, const pipeline::Service& service) {
+  Result<Path> copy(const StepContext& context) {
     const Path folder = copy_folder(site_.work, context);
     TRY(remove_tree(folder));
     TRY(site_.source->copy(context.plan.commit, folder));
+    return folder;
+  }
+
+  target::Artifact artifact_of(const StepContext& context, const pipeline::Service& service) {
     target::Artifact artifact;
-    artifact.source = folder;
+    artifact.commit = context.plan.commit;
     artifact.folder = (site_.prefix / service.path).lexically_normal().string();
     artifact.build = service.build;
     artifact.run = service.run;
