@@ -91,11 +91,11 @@ Status Drive::guarded(Attempt& one, const std::function<Status(Attempt&)>& each)
 // what a dead process had begun. The record is kept also where nobody is to be told: nobody looks
 // again.
 Result<bool> Drive::announce(const std::string& about, std::int64_t seq, const std::string& text) {
+  if (history().told_of.contains(seq) || !steps_.contains("announce")) return false;
   const History seen = history();
   Step news{about, "announce", "tell people"};
   news.args = {{"event", about}, {"text", text}};
   Attempt attempt{context(news, static_cast<int>(seq), Json::object(), seen)};
-  if (seen.told_of.contains(seq) || !steps_.contains(news.kind)) return false;
   Json result = Json::object();
   const Status done = guarded(attempt, [&](Attempt& one) -> Status {
     TRY_LET(result, kind(news).perform(one.context));
