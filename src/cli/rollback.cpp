@@ -23,6 +23,18 @@ Status sign_at_once(app::Desk& desk, const std::string& run, const std::string& 
   return {};
 }
 
+int sign_where_asked(app::Desk& desk, const std::string& run, const std::string& key) {
+  if (key.empty()) return exit_done;
+  auto done = sign_at_once(desk, run, key);
+  if (done) return exit_done;
+  std::fputs(fmt::format("Run {0} waits for the signature: belay approve {0} --key FILE, or "
+                         "belay cancel {0}\n",
+                         run)
+                 .c_str(),
+             stderr);
+  return tell_of_vote(done.error());
+}
+
 int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args& args) {
   if (!session.json)
     fmt::print("{}", plan_for_people(plan, ""));
@@ -38,20 +50,9 @@ int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args
             open ? "stopped" : "yes");
   if (!agreed) return tell(agreed.error(), exit_usage);
   if (!*agreed) return exit_failed;
-  if (auto works = app::wire_run(desk, plan); !works) return tell(works.error(), exit_usage);
-  auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(plan)), 1});
-  if (!run) return tell(run.error());
-  if (!args.get("--key").empty()) {
-    if (auto done = sign_at_once(desk, *run, args.get("--key")); !done) {
-      std::fputs(fmt::format("Run {0} waits for the signature: belay approve {0} --key FILE, or "
-                             "belay cancel {0}\n",
-                             *run)
-                     .c_str(),
-                 stderr);
-      return tell_of_vote(done.error());
-    }
-  }
-  return drive_or_follow(session, desk, *run, !args.has("--no-wait"));
+  return begin_run(session, desk, plan, !args.has("--no-wait"), [&](const std::string& run) {
+    return sign_where_asked(desk, run, args.get("--key"));
+  });
 }
 
 int rollback(Session& session, const Args& args) {

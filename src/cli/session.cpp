@@ -136,10 +136,13 @@ int exit_of(const engine::Loaded& loaded, engine::RunState state) {
   return exit_failed;
 }
 
-int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait) {
+int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait,
+              const std::function<int(const std::string& run)>& made) {
   if (auto works = app::wire_run(desk, plan); !works) return tell(works.error(), exit_usage);
   auto run = desk.journal->create_run({"run.created", "", canonical(app::created_body(plan)), 1});
-  return run ? drive_or_follow(session, desk, *run, wait) : tell(run.error());
+  if (!run) return tell(run.error());
+  if (const int code = made ? made(*run) : exit_done; code != exit_done) return code;
+  return drive_or_follow(session, desk, *run, wait);
 }
 
 void show_fresh_key(const app::FreshKey& key) {

@@ -2,6 +2,8 @@
 // What commands have in common: errors told, the project opened, questions asked, runs driven.
 #pragma once
 
+#include <functional>
+
 #include "app/vault_key.hpp"
 #include "app/wire.hpp"
 #include "cli/cli.hpp"
@@ -35,8 +37,10 @@ Result<bool> agree(const Session& session, const std::string& question,
 int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, bool wait = true);
 
 // Makes the run of this plan and drives it. Everything that the run will need is wired before it
-// exists: a missing secret is named now.
-int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait);
+// exists: a missing secret is named now. `made` sees the run before it is driven; what it returns,
+// unless exit_done, is the end of it here.
+int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait,
+              const std::function<int(const std::string& run)>& made = {});
 
 // For a run that is about to be driven here: with the key of the vault that its first restore point
 // makes, which is shown once.
