@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/behaviours.md names only tests that are there.
 
-    tools/check_behaviours.py BUILD_FOLDER     prints each name that no test has; exit 1 if there is one
+    tools/check_behaviours.py BUILD_FOLDER...     prints each name that no test has; exit 1 if there is one
+
+A test counts that is in one of the builds.
 
 A name is anything in backticks of the form program.Suite.Name or program.Name; * stands for any text.
 """
@@ -46,10 +48,11 @@ def problems(names, tests):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
     names = named(DOCUMENT.read_text())
-    found = list(problems(names, tests_of(sys.argv[1])))
+    tests = set().union(*(tests_of(build) for build in sys.argv[1:]))
+    found = list(problems(names, tests))
     print(*found, f"{len(found)} problems" if found else f"{len(names)} names of tests, all there", sep="\n")
     return 1 if found else 0
 
