@@ -4,6 +4,9 @@
 #include "base/text.hpp"
 
 namespace belay::probe {
+
+using net::Reply;
+
 namespace {
 
 // Short and printable: an answer's text goes to terminals and reports.

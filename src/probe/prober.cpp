@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <curl/curl.h>
-
 #include <cmath>
-#include <mutex>
 
 #include "base/process.hpp"
 #include "base/text.hpp"
-#include "probe/call.hpp"
+#include "net/call.hpp"
 #include "probe/judge.hpp"
 
 namespace belay::probe {
@@ -24,7 +21,7 @@ Sample bad(std::string text) {
   return sample;
 }
 
-Sample from(Reply&& reply) {
+Sample from(net::Reply&& reply) {
   Sample sample;
   sample.took = rounded(reply.phases.total);
   sample.phases = reply.phases;
@@ -60,16 +57,13 @@ std::string last_line(const std::string& text) {
   return line;
 }
 
-class Curl final : public Prober {
+class NetworkProber final : public Prober {
  public:
-  explicit Curl(Clock& clock) : clock_(clock) {
-    static std::once_flag started;
-    std::call_once(started, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  }
+  explicit NetworkProber(Clock& clock) : clock_(clock) {}
 
   Sample http(const HttpRequest& request, const Expectation& expected,
               std::stop_token stop) override {
-    auto reply = call({request, false}, clock_, stop);
+    auto reply = net::call({request, false}, clock_, stop);
     const bool complete = reply.complete;
     auto wrong = complete ? disagreement(reply, expected) : "";
     const int status = reply.status;
@@ -87,7 +81,7 @@ class Curl final : public Prober {
     request.url = "http://" + address;
     request.timeout = timeout;
     request.connect_to = address;  // to the port itself, never to a proxy
-    auto reply = call({request, true}, clock_, stop);
+    auto reply = net::call({request, true}, clock_, stop);
     const bool complete = reply.complete;
     auto sample = from(std::move(reply));
     sample.good = complete;
@@ -103,7 +97,7 @@ class Curl final : public Prober {
     HttpRequest request;
     request.url = "https://" + address;
     request.timeout = timeout;
-    auto reply = call({request, true}, clock_, stop);
+    auto reply = net::call({request, true}, clock_, stop);
     const bool complete = reply.complete;
     auto sample = from(std::move(reply));
     if (!complete) return sample;
@@ -158,7 +152,7 @@ class Curl final : public Prober {
 }  // namespace
 
 std::unique_ptr<Prober> make_prober(Clock& clock) {
-  return std::make_unique<Curl>(clock);
+  return std::make_unique<NetworkProber>(clock);
 }
 
 }  // namespace belay::probe

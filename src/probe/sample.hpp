@@ -2,8 +2,6 @@
 // One request with assertions. A sample is what happened, with phase times; whether it is good is
 // said by the assertions handed in, and what that means over time by the rule (health.hpp).
 // A redirect is a status like any other and is not followed. A body over 1 MiB is a bad sample.
-// On TLS the chain, the name and the keys' strength (OpenSSL's level 2) are checked always;
-// SSL_CERT_FILE and SSL_CERT_DIR name other authorities.
 #pragma once
 
 #include <functional>
@@ -17,15 +15,13 @@
 #include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "net/http.hpp"
 
 namespace belay::probe {
 
-struct HttpRequest {
-  std::string url, method = "GET", body;
-  std::map<std::string, std::string> headers;
-  Millis timeout{5000};
-  std::string connect_to = {};  // "127.0.0.1:20001": the URL's host, at this address
-};
+using HttpRequest = net::Request;
+using Phases = net::Phases;
+using Certificate = net::Certificate;
 
 struct Expectation {
   int status = 0;              // 0: any 2xx
@@ -33,20 +29,6 @@ struct Expectation {
   std::string body;            // must occur
   std::map<std::string, std::string> headers;
   std::optional<Millis> under;
-};
-
-// Phase times with curl's names, in seconds; measured, never 0 for "unknown".
-struct Phases {
-  double namelookup = 0, connect = 0, appconnect = 0, pretransfer = 0, starttransfer = 0, total = 0;
-};
-
-struct Certificate {
-  std::string subject, issuer;
-  TimePoint not_before{}, not_after{};
-  TimePoint chain_ends{};  // the earliest end in the whole chain
-  bool name_matches = false, chain_valid = false;
-  bool self_signed = false;
-  std::string problem;  // why the chain or name does not hold
 };
 
 struct Sample {

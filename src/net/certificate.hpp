@@ -3,9 +3,9 @@
 // they do not hold.
 #pragma once
 
-#include "probe/sample.hpp"
+#include "net/http.hpp"
 
-namespace belay::probe {
+namespace belay::net {
 
 class CertificateWatch {
  public:
@@ -26,4 +26,4 @@ class CertificateWatch {
   std::optional<Certificate> seen_;
 };
 
-}  // namespace belay::probe
+}  // namespace belay::net

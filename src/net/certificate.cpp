@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "probe/certificate.hpp"
+#include "net/certificate.hpp"
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
@@ -8,7 +8,7 @@
 
 #include <ctime>
 
-namespace belay::probe {
+namespace belay::net {
 namespace {
 
 // 112 bits: no RSA under 2048, no SHA-1. OpenSSL's own default lets both through.
@@ -81,6 +81,8 @@ CURLcode prepare_context(CURL*, void* ssl_context, void* watch) {
   auto* context = static_cast<SSL_CTX*>(ssl_context);
   SSL_CTX_set_security_level(context, security_level);
   SSL_CTX_set_default_verify_paths(context);
+  // A kept connection outlives the watch: no handshake may come after the first.
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_cert_verify_callback(context, verify_callback, watch);
   return CURLE_OK;
 }
@@ -122,4 +124,4 @@ bool CertificateWatch::judge(void* store_context) {
   return holds && seen_->name_matches;
 }
 
-}  // namespace belay::probe
+}  // namespace belay::net

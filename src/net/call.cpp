@@ -1,31 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "probe/call.hpp"
+#include "net/call.hpp"
 
 #include <curl/curl.h>
 #include <signal.h>
 
 #include <array>
+#include <mutex>
 
 #include "base/text.hpp"
-#include "probe/certificate.hpp"
+#include "net/certificate.hpp"
 
-namespace belay::probe {
+namespace belay::net {
 namespace {
 
-constexpr std::size_t largest_body = std::size_t{1} << 20;
 constexpr std::size_t largest_header = std::size_t{64} << 10;
 
 struct EasyEnd {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
-struct MultiEnd {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
 struct ListEnd {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 using Easy = std::unique_ptr<CURL, EasyEnd>;
-using Multi = std::unique_ptr<CURLM, MultiEnd>;
 using List = std::unique_ptr<curl_slist, ListEnd>;
 
 // libcurl leaves SIGPIPE alone when told to use no signals; a server that hangs up in a TLS goodbye
@@ -56,14 +52,16 @@ class SigpipeBlock {
 // What the callbacks write to.
 struct Arriving {
   Reply reply;
+  std::size_t largest_body = 0;
   std::size_t header_bytes = 0;
+  bool headers_ended = false;
   std::string too_large;
 };
 
 std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* to) {
   auto& arriving = *static_cast<Arriving*>(to);
-  if (arriving.reply.body.size() + count > largest_body) {
-    arriving.too_large = "the body is over 1 MiB";
+  if (arriving.reply.body.size() + count > arriving.largest_body) {
+    arriving.too_large = fmt::format("the body is over {} MiB", arriving.largest_body >> 20);
     return 0;
   }
   arriving.reply.body.append(bytes, count);
@@ -79,6 +77,7 @@ std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* to) {
   }
   const std::string_view line(bytes, count);
   if (line.starts_with("HTTP/")) arriving.reply.headers.clear();  // after an interim answer
+  arriving.headers_ended = trim(line).empty();
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return count;
   std::string name(line.substr(0, colon));
@@ -94,7 +93,7 @@ bool has_control(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-std::string refusal(const HttpRequest& request) {
+std::string refusal(const Request& request) {
   if (request.url.empty()) return "there is no URL to ask";
   if (has_control(request.url) || request.url.find(' ') != std::string::npos) {
     return "the URL holds spaces or control characters";
@@ -113,7 +112,7 @@ std::string refusal(const HttpRequest& request) {
   return "";
 }
 
-List send_headers(const HttpRequest& request) {
+List send_headers(const Request& request) {
   curl_slist* list = nullptr;
   for (const auto& [name, value] : request.headers) {
     list = curl_slist_append(list, (name + (value.empty() ? ";" : ": " + value)).c_str());
@@ -123,7 +122,7 @@ List send_headers(const HttpRequest& request) {
 }
 
 // A proxy must not answer for what stands on this machine.
-bool is_near(const HttpRequest& request) {
+bool is_near(const Request& request) {
   if (!request.connect_to.empty()) return true;
   const auto host = split(request.url, '/');
   if (host.size() < 3) return false;
@@ -139,7 +138,8 @@ void set_request(CURL* easy, const Call& call) {
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
     return;
   }
-  if (!request.body.empty()) {
+  // An empty body too: what is put or posted has a length.
+  if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
@@ -151,14 +151,12 @@ void set_request(CURL* easy, const Call& call) {
   }
 }
 
-void set_limits(CURL* easy, const HttpRequest& request) {
+void set_limits(CURL* easy, const Request& request) {
   const auto limit = static_cast<long>(std::min<Millis::rep>(request.timeout.count(), 86'400'000));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, limit);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, limit);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   curl_easy_setopt(easy, CURLOPT_NETRC, 0L);
   if (is_near(request)) curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
@@ -175,21 +173,20 @@ Phases phases_of(CURL* easy) {
 }
 
 // Runs the exchange so that a stop request ends it at once.
-std::optional<CURLcode> drive(CURL* easy, const std::stop_token& stop) {
-  const Multi multi(curl_multi_init());
-  curl_multi_add_handle(multi.get(), easy);
-  const std::stop_callback wake(stop, [&multi] { curl_multi_wakeup(multi.get()); });
+std::optional<CURLcode> drive(CURL* easy, CURLM* multi, const std::stop_token& stop) {
+  curl_multi_add_handle(multi, easy);
+  const std::stop_callback wake(stop, [multi] { curl_multi_wakeup(multi); });
   std::optional<CURLcode> code;
   int running = 1;
   while (running > 0 && !stop.stop_requested()) {
-    if (curl_multi_perform(multi.get(), &running) != CURLM_OK) break;
-    if (running > 0 && curl_multi_poll(multi.get(), nullptr, 0, 1000, nullptr) != CURLM_OK) break;
+    if (curl_multi_perform(multi, &running) != CURLM_OK) break;
+    if (running > 0 && curl_multi_poll(multi, nullptr, 0, 1000, nullptr) != CURLM_OK) break;
   }
   int left = 0;
-  while (const auto* message = curl_multi_info_read(multi.get(), &left)) {
+  while (const auto* message = curl_multi_info_read(multi, &left)) {
     if (message->msg == CURLMSG_DONE) code = message->data.result;
   }
-  curl_multi_remove_handle(multi.get(), easy);
+  curl_multi_remove_handle(multi, easy);
   return code;
 }
 
@@ -204,49 +201,89 @@ std::string problem_of(CURLcode code, const std::string& said, const Call& call,
   return said.empty() ? curl_easy_strerror(code) : said;
 }
 
+void take_in(CURL* easy, Arriving& arriving) {
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &arriving);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &arriving);
+}
+
+void start_libcurl() {
+  static std::once_flag started;
+  std::call_once(started, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+Reply without(std::string problem) {
+  Reply reply;
+  reply.problem = std::move(problem);
+  return reply;
+}
+
 }  // namespace
 
-Reply call(const Call& call, const Clock& clock, std::stop_token stop) {
+// Has the connections: it outlives the exchange's handle.
+struct Line::State {
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { curl_multi_cleanup(multi); }
+
+  CURLM* multi = curl_multi_init();
+};
+
+Line::Line() {
+  start_libcurl();
+  state_ = std::make_unique<State>();
+}
+Line::~Line() = default;
+Line::Line(Line&&) noexcept = default;
+Line& Line::operator=(Line&&) noexcept = default;
+
+Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* line) {
   const SigpipeBlock block;  // first: it must outlive the handle
+  if (auto problem = refusal(call.request); !problem.empty()) return without(std::move(problem));
+  std::optional<Line> own;
+  if (line == nullptr) line = &own.emplace();
+  auto* multi = line->state_->multi;
   Arriving arriving;
-  arriving.reply.problem = refusal(call.request);
-  if (!arriving.reply.problem.empty()) return std::move(arriving.reply);
-  const Easy easy(curl_easy_init());
-  if (!easy) {
-    arriving.reply.problem = "libcurl cannot start";
-    return std::move(arriving.reply);
-  }
+  arriving.largest_body = call.request.largest_body;
   const List headers = send_headers(call.request);
   const List connect_to(call.request.connect_to.empty()
                             ? nullptr
                             : curl_slist_append(nullptr, ("::" + call.request.connect_to).c_str()));
   std::array<char, CURL_ERROR_SIZE> said{};
   CertificateWatch certificate(clock.now(), call.request.url);
+  const Easy easy(curl_easy_init());
+  if (!easy || multi == nullptr) return without("libcurl cannot start");
   set_request(easy.get(), call);
   set_limits(easy.get(), call.request);
+  curl_easy_setopt(easy.get(), CURLOPT_FORBID_REUSE, own ? 1L : 0L);
   certificate.attach(easy.get());
   curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
   if (connect_to) curl_easy_setopt(easy.get(), CURLOPT_CONNECT_TO, connect_to.get());
   curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, said.data());
-  curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, take_body);
-  curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &arriving);
-  curl_easy_setopt(easy.get(), CURLOPT_HEADERFUNCTION, take_header);
-  curl_easy_setopt(easy.get(), CURLOPT_HEADERDATA, &arriving);
-  const auto code = drive(easy.get(), stop);
+  take_in(easy.get(), arriving);
+  const auto code = drive(easy.get(), multi, stop);
+  auto& reply = arriving.reply;
   long status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  arriving.reply.status = static_cast<int>(status);
-  arriving.reply.phases = phases_of(easy.get());
-  arriving.reply.certificate = certificate.seen();
-  arriving.reply.complete = code == CURLE_OK;
-  arriving.reply.stopped = !code && stop.stop_requested();
-  if (arriving.reply.stopped) {
-    arriving.reply.problem = "stopped before the answer came";
-  } else if (!arriving.reply.complete) {
-    arriving.reply.problem =
-        problem_of(code.value_or(CURLE_FAILED_INIT), said.data(), call, arriving);
+  reply.status = static_cast<int>(status);
+  reply.phases = phases_of(easy.get());
+  reply.sent = reply.phases.pretransfer > 0;
+  reply.certificate = certificate.seen();
+  // libcurl takes an answer that ends in its headers for a whole one without a body.
+  const bool ended = arriving.headers_ended || call.connect_only;
+  reply.complete = code == CURLE_OK && ended;
+  reply.late = code == CURLE_OPERATION_TIMEDOUT;
+  reply.stopped = !code && stop.stop_requested();
+  if (reply.stopped) {
+    reply.problem = "stopped before the answer came";
+  } else if (!reply.complete) {
+    reply.problem = code == CURLE_OK
+                        ? "the answer ended in its headers"
+                        : problem_of(code.value_or(CURLE_FAILED_INIT), said.data(), call, arriving);
   }
-  return std::move(arriving.reply);
+  return std::move(reply);
 }
 
-}  // namespace belay::probe
+}  // namespace belay::net

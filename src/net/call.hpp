@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// One exchange by libcurl, with all that can be seen of it, also where it fails.
+#pragma once
+
+#include "net/http.hpp"
+
+namespace belay::net {
+
+struct Call {
+  Request request;
+  bool connect_only = false;  // no request: connect (and shake hands when https)
+};
+
+struct Reply {
+  bool complete = false;  // the whole answer arrived
+  bool stopped = false;
+  bool sent = false;    // a part of the request may have left
+  bool late = false;    // there was no whole answer within the timeout
+  std::string problem;  // why it is not complete
+  int status = 0;
+  std::string body;
+  Headers headers;
+  Phases phases;
+  std::optional<Certificate> certificate;
+};
+
+// What a connection lives in from one call to the next. Not safe from two threads at once.
+class Line {
+ public:
+  Line();
+  ~Line();
+  Line(Line&&) noexcept;
+  Line& operator=(Line&&) noexcept;
+
+ private:
+  friend Reply call(const Call&, const Clock&, std::stop_token, Line*);
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Without a line: on a connection of its own.
+Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* line = nullptr);
+
+}  // namespace belay::net

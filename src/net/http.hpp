@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP requests and their answers. A redirect is an answer like any other and is not followed. On
+// TLS the chain, the name and the keys' strength (OpenSSL's level 2) are checked always;
+// SSL_CERT_FILE and SSL_CERT_DIR name other authorities. The machine's proxy settings hold, but
+// never for addresses of this machine.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+namespace belay::net {
+
+struct Request {
+  std::string url, method = "GET", body;
+  std::map<std::string, std::string> headers;
+  Millis timeout{5000};
+  std::string connect_to = {};  // "127.0.0.1:20001": the URL's host, at this address
+  std::size_t largest_body = std::size_t{1} << 20;  // of the answer; more is a failure
+};
+
+// Phase times with curl's names, in seconds; measured, never 0 for "unknown".
+struct Phases {
+  double namelookup = 0, connect = 0, appconnect = 0, pretransfer = 0, starttransfer = 0, total = 0;
+};
+
+struct Certificate {
+  std::string subject, issuer;
+  TimePoint not_before{}, not_after{};
+  TimePoint chain_ends{};  // the earliest end in the whole chain
+  bool name_matches = false, chain_valid = false;
+  bool self_signed = false;
+  std::string problem;  // why the chain or name does not hold
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case
+
+struct Response {
+  int status = 0;
+  std::string body;
+  Headers headers;
+
+  // The first of that name (in lower case), "" when there is none.
+  std::string header(std::string_view name) const;
+};
+
+// Safe from many threads.
+class Client {
+ public:
+  virtual ~Client() = default;
+  // Any whole answer, whatever its status. Else an error, whose effect is `none` when not a byte of
+  // the request left this machine: unreachable; timeout; cancelled (the stop token); refused (a
+  // certificate that does not hold, a body over the limit); invalid (a malformed request). Sends
+  // once: GET, HEAD, PUT and DELETE may go out again over a new connection when a kept one turns
+  // out to be dead; other methods always have a connection of their own.
+  virtual Result<Response> send(const Request& request, std::stop_token stop) = 0;
+};
+// By libcurl; keeps connections for the next request to the same host.
+std::unique_ptr<Client> make_client(Clock& clock);
+
+}  // namespace belay::net
