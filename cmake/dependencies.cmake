@@ -6,7 +6,8 @@ find_package(fmt 9 REQUIRED)                                      # text; g++ 12
 find_package(OpenSSL 3 REQUIRED)                                  # SHA-256, certificates' facts
 pkg_check_modules(MONGOC REQUIRED IMPORTED_TARGET libmongoc-1.0)  # MongoDB's own driver
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)        # the journal
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)          # HTTP probes, with phase times
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)          # HTTP, with phase times
+pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)       # the XML of S3 and Azure
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)         # belay.yaml, with line numbers
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)          # blocks of the vault
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)      # encryption at rest, keyed hashes

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// MD5, only because the server's dbHash is: an independent judge of a restored copy, not a
-// protection.
+// MD5, only because others use it: MongoDB's dbHash, the marks of stored objects. Not a protection.
 #pragma once
 
 #include <openssl/evp.h>
@@ -12,7 +11,7 @@
 #include "base/assert.hpp"
 #include "base/hash.hpp"
 
-namespace belay::vault {
+namespace belay {
 
 class Md5 {
  public:
@@ -33,4 +32,4 @@ class Md5 {
                                                                    &EVP_MD_CTX_free};
 };
 
-}  // namespace belay::vault
+}  // namespace belay

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <system_error>
 
+#include "storage/name.hpp"
 #include "storage/storage.hpp"
 
 namespace belay::storage {
@@ -20,23 +21,6 @@ namespace {
 
 // Half-written objects live here; its leading dot is not possible in an object's name.
 constexpr const char* incoming_folder = ".incoming";
-
-bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.';
-}
-
-Status check_name(const std::string& name) {
-  bool at_start = true;
-  for (const char c : name) {
-    const bool fine =
-        at_start ? is_name_character(c) && c != '.' : is_name_character(c) || c == '/';
-    if (!fine) return fail(Fault::invalid, "'" + name + "' cannot be the name of an object");
-    at_start = c == '/';
-  }
-  if (at_start) return fail(Fault::invalid, "'" + name + "' cannot be the name of an object");
-  return {};
-}
 
 Status write_all(int fd, std::string_view content, const Path& path) {
   while (!content.empty()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vault/md5.hpp"
+#include "base/md5.hpp"
 #include "vault/reading.hpp"
 
 namespace belay::vault {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vault/verify.hpp"
 
-#include "vault/md5.hpp"
+#include "base/md5.hpp"
 
 namespace belay::vault {
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A container of Azure Blob Storage.
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "base/secret.hpp"
+#include "net/patience.hpp"
+#include "storage/storage.hpp"
+
+namespace belay::storage {
+
+struct AzureConfig {
+  std::string account, container;
+  std::string prefix;    // "shop/production/": before the name of each object; or empty
+  std::string endpoint;  // "https://host[/account]"; empty: Azure's of the account
+  Secret key;            // the account's (base64) ...
+  Secret sas;            // ... or a shared access signature: "sv=...&sig=..."
+  std::size_t part_bytes = std::size_t{16} << 20;  // larger objects go up in blocks
+  Millis timeout{120'000};                         // of one request
+  net::Patience patience = {};
+};
+
+// Connects to nothing yet. The container must be there; the key or the signature must let list,
+// read, create, write and delete. All blocks of a large object that an earlier, interrupted put has
+// left are used again. invalid: no account or container, an endpoint that is no URL, a key that is
+// not base64, neither a key nor a signature.
+Result<std::unique_ptr<Storage>> make_azure(AzureConfig config, Clock& clock, Random& random);
+
+}  // namespace belay::storage

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/storage/stores.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "base/process.hpp"
+#include "net/date.hpp"
+#include "net/url.hpp"
+#include "storage/aws_signature.hpp"
+#include "storage/azure_signature.hpp"
+#include "tests/support/http_server.hpp"
+#include "tests/support/server_process.hpp"
+
+namespace belay::testing {
+namespace {
+
+constexpr const char* emulator_account = "devstoreaccount1";
+// Known to everybody: Azurite's own.
+constexpr const char* emulator_key =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+std::string fresh_prefix() {
+  static std::atomic<int> count{0};
+  return "team/p" + std::to_string(++count) + "/";
+}
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << result.error().message();
+    std::abort();
+  }
+  return std::move(result).value();
+}
+
+std::string local(int port) {
+  return "http://127.0.0.1:" + std::to_string(port);
+}
+
+void make_container(const storage::AzureConfig& config) {
+  SystemClock clock;
+  net::Request request;
+  const net::Query query{{"restype", "container"}};
+  request.method = "PUT";
+  request.url = config.endpoint + "/" + config.container + "?" + net::query_text(query);
+  request.headers = {{"x-ms-version", "2021-12-02"},
+                     {"content-type", "text/plain"},
+                     {"x-ms-date", net::http_date(clock.now())}};
+  const auto key = must(from_base64(config.key.reveal()));
+  ASSERT_TRUE(storage::sign_for_azure(request, query, config.account, key).ok());
+  const auto made = must(net::make_client(clock)->send(request, {}));
+  ASSERT_EQ(made.status, 201) << made.body;
+}
+
+Path minio_program() {
+  const char* named = std::getenv("BELAY_MINIO");
+  if (named != nullptr) return named;
+  return find_program("minio").value_or(Path());
+}
+
+void make_bucket(const storage::S3Config& config) {
+  SystemClock clock;
+  net::Request request;
+  request.method = "PUT";
+  request.url = config.endpoint + "/" + config.bucket;
+  request.headers = {{"content-type", "application/xml"}};
+  ASSERT_TRUE(storage::sign_for_aws(request, config.key, config.region, clock.now()).ok());
+  const auto made = must(net::make_client(clock)->send(request, {}));
+  ASSERT_EQ(made.status, 200) << made.body;
+}
+
+storage::S3Config s3_config(int port, storage::AwsKey key, const std::string& region) {
+  storage::S3Config config;
+  config.bucket = "shop-backups";
+  config.region = region;
+  config.prefix = fresh_prefix();
+  config.endpoint = local(port);
+  config.path_style = true;
+  config.key = std::move(key);
+  config.part_bytes = std::size_t{5} << 20;
+  config.patience = impatience();
+  return config;
+}
+
+}  // namespace
+
+net::Patience impatience() {
+  return {6, Millis(1), Millis(10), Millis(2000)};
+}
+
+S3Server s3_server() {
+  static const auto process = must(ServerProcess::start(
+      {BELAY_TOOLS_DIR "/venv/bin/python", "-B", BELAY_SOURCE_DIR "/tests/support/s3_server.py"},
+      "{\"port\""));
+  const auto said = must(parse_json(process->line()));
+  const int port = said.at("port").get<int>();
+  return {port,
+          s3_config(
+              port,
+              {said.at("id").get<std::string>(), Secret(said.at("secret").get<std::string>()), {}},
+              "eu-central-1")};
+}
+
+bool has_minio() {
+  return !minio_program().empty();
+}
+
+S3Server minio_server() {
+  static const auto folder = must(ScratchFolder::make("belay-minio"));
+  static const int port = unused_port();
+  static const auto process = must(ServerProcess::start(
+      {"env", "MINIO_ROOT_USER=belay-root", "MINIO_ROOT_PASSWORD=a-password-for-tests",
+       minio_program().string(), "server", folder.path().string(), "--address",
+       "127.0.0.1:" + std::to_string(port), "--console-address", "127.0.0.1:0"},
+      "API: "));
+  const auto config =
+      s3_config(port, {"belay-root", Secret("a-password-for-tests"), {}}, "us-east-1");
+  static const bool made = (make_bucket(config), true);
+  EXPECT_TRUE(made);
+  return {port, config};
+}
+
+AzureServer azure_server() {
+  static const auto process = must(ServerProcess::start(
+      {BELAY_TOOLS_DIR "/node/node_modules/.bin/azurite-blob", "--silent", "--inMemoryPersistence",
+       "--disableTelemetry", "--blobHost", "127.0.0.1", "--blobPort", "0"},
+      "successfully listen"));
+  AzureServer server;
+  server.port = std::stoi(process->line().substr(process->line().rfind(':') + 1));
+  server.config.account = emulator_account;
+  server.config.key = Secret(emulator_key);
+  server.config.container = "backups";
+  server.config.prefix = fresh_prefix();
+  server.config.endpoint = local(server.port) + "/" + emulator_account;
+  server.config.part_bytes = std::size_t{4} << 20;
+  server.config.patience = impatience();
+  static const bool made = (make_container(server.config), true);
+  EXPECT_TRUE(made);
+  return server;
+}
+
+}  // namespace belay::testing
