@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/doctor_parts.hpp"
+#include "app/vault_key.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
 
@@ -30,10 +31,8 @@ void examine_clock(const std::string& about, TimePoint ours, TimePoint theirs, F
 
 // The newest restore point of the environment, without making a vault.
 std::optional<vault::PointSummary> last_point(Desk& desk, const std::string& environment) {
-  const auto& project = desk.project;
-  const Path store = store_of(vault_of(project.spec, environment), project.places, project.folder);
-  std::error_code code;
-  if (!std::filesystem::exists(store / "config", code)) return std::nullopt;
+  const auto made = vault_is_made(desk, environment);
+  if (!made || !*made) return std::nullopt;
   auto works = wire_present(desk, environment, {true, false});
   if (!works) return std::nullopt;  // the vault's own finding says why
   auto points = (*works)->site.vault->list();

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "app/doctor_parts.hpp"
+#include "app/store.hpp"
 #include "app/wire.hpp"
 #include "base/accounts.hpp"
 #include "base/listeners.hpp"
@@ -149,9 +150,7 @@ void examine_command(const Placement& placed, const std::string& about, Findings
 }
 
 std::string written_vault(const Project& project, const EnvironmentSpec& env) {
-  return store_of(env.vault ? *env.vault : project.spec.vault, project.places, project.folder)
-      .lexically_normal()
-      .string();
+  return store_text(env.vault ? *env.vault : project.spec.vault, project.places, project.folder);
 }
 
 // Text of the URI and, when it can be resolved, its value: kept here only to compare.

@@ -75,6 +75,22 @@ void add_checks(Uses& uses, const std::vector<pipeline::Check>& checks) {
   }
 }
 
+void add_vault(Uses& uses, const pipeline::Vault& vault) {
+  const auto add = [&uses](const std::optional<pipeline::Template>& text, const char* where) {
+    if (text) add_uses(uses, text->names(), where);
+  };
+  add(vault.key, "vault.key");
+  if (vault.s3) {
+    add(vault.s3->key, "vault.s3.key");
+    add(vault.s3->secret, "vault.s3.secret");
+    add(vault.s3->session, "vault.s3.session");
+  }
+  if (vault.azblob) {
+    add(vault.azblob->key, "vault.azblob.key");
+    add(vault.azblob->sas, "vault.azblob.sas");
+  }
+}
+
 Uses uses_of(const Project& project, const std::string& environment) {
   Uses uses;
   const auto& env = *project.spec.environment(environment);
@@ -82,8 +98,7 @@ Uses uses_of(const Project& project, const std::string& environment) {
     add_uses(uses, database->uri.names(), "database.uri");
     if (database->migrate && database->migrate->uri)
       add_uses(uses, database->migrate->uri->names(), "database.migrate.uri");
-    if (const auto& key = vault_of(project.spec, environment).key)
-      add_uses(uses, key->names(), "vault.key");
+    add_vault(uses, vault_of(project.spec, environment));
   }
   for (const auto& placed : env.services) {
     add_env(uses, placed.env, environment + "." + placed.service);

@@ -41,6 +41,11 @@ void examine_journal(Desk& desk, Findings& out);
 // Restore points have a place: the store, its key, and what of it was kept so far.
 void examine_vault(Desk& desk, const std::string& environment, Secrets& secrets, Findings& out);
 
+// A store over the network does what a vault needs of it, proved with an object that is removed
+// again. False: it does not, or cannot be asked.
+bool examine_remote_store(Desk& desk, const pipeline::Vault& vault, Secrets& secrets,
+                          const std::string& about, Findings& out);
+
 void examine_database(Desk& desk, const std::string& environment, Secrets& secrets, Findings& out);
 // The hosts of a connection string, without user and password.
 std::vector<std::string> hosts_in(std::string_view uri);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "app/doctor_parts.hpp"
+#include "app/store.hpp"
+#include "app/vault_key.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
 
@@ -109,8 +111,9 @@ KeyPlace key_place(const Project& project, const pipeline::Vault& vault) {
   return {"from a command", std::nullopt};
 }
 
-void examine_key(const Project& project, const pipeline::Vault& vault, const Path& store,
-                 const std::string& about, Findings& out) {
+// `store`: its folder, when it is one.
+void examine_key(const Project& project, const pipeline::Vault& vault,
+                 const std::optional<Path>& store, const std::string& about, Findings& out) {
   const auto key = key_place(project, vault);
   if (!key.file) {
     out.good(about, "the key comes " + key.text.substr(key.text.find("from ")));
@@ -125,7 +128,9 @@ void examine_key(const Project& project, const pipeline::Vault& vault, const Pat
     return;
   }
   if (!examine_private(about, *key.file, 0600, true, out)) return;
-  if (device_of(*key.file) == device_of(store))
+  if (!store)
+    out.good(about, "the key is " + key.text + ", and the store elsewhere: keep a copy of it");
+  else if (device_of(*key.file) == device_of(*store))
     out.warn(about, fmt::format("the key ({}) and the store are on one disk", key.file->string()),
              "keep a copy of the key elsewhere: without it no restore point can be read");
   else
@@ -133,11 +138,14 @@ void examine_key(const Project& project, const pipeline::Vault& vault, const Pat
 }
 
 void examine_points(Desk& desk, const std::string& environment, const pipeline::Vault& spec,
-                    const Path& store, const std::string& about, Findings& out) {
-  std::error_code code;
-  if (!fs::exists(store / "config", code)) {
-    out.good(about, "empty; it is made with the first restore point, in " + store.string());
-    return examine_room(about + ": disk", nearest_existing(store), 0, out);
+                    const std::optional<Path>& folder, const std::string& about, Findings& out) {
+  auto made = vault_is_made(desk, environment);
+  const auto store = store_text(spec, desk.project.places, desk.project.folder);
+  if (!made) return void(out.bad(about, made.error().message(), "mend the store: " + store));
+  if (!*made) {
+    out.good(about, "empty; it is made with the first restore point, in " + store);
+    if (folder) examine_room(about + ": disk", nearest_existing(*folder), 0, out);
+    return;
   }
   auto works = wire_present(desk, environment, {true, false});
   if (!works) {
@@ -146,7 +154,7 @@ void examine_points(Desk& desk, const std::string& environment, const pipeline::
   }
   auto points = (*works)->site.vault->list();
   if (!points) {
-    out.bad(about, points.error().message(), "mend the store: " + store.string());
+    out.bad(about, points.error().message(), "mend the store: " + store);
     return;
   }
   std::uint64_t largest = 0;
@@ -157,9 +165,9 @@ void examine_points(Desk& desk, const std::string& environment, const pipeline::
               "put back a copy of it; look further with: belay backup verify");
   }
   out.good(about,
-           fmt::format("{} opens; {} restore points{}", store.string(), points->size(),
+           fmt::format("{} opens; {} restore points{}", store, points->size(),
                        points->empty() ? "" : ", the last of " + to_text(points->back().finished)));
-  examine_room(about + ": disk", store, largest, out);
+  if (folder) examine_room(about + ": disk", *folder, largest, out);
   if (spec.keep.last < 1 && spec.keep.days < 1)
     out.warn(about + ": retention", "no restore point outlives the next one",
              "vault.keep: { last: 30, days: 30 }");
@@ -221,6 +229,11 @@ void examine_vault(Desk& desk, const std::string& environment, Secrets& secrets,
   if (database == nullptr) return;
   const auto& vault = vault_of(project.spec, environment);
   const std::string about = environment + ": vault";
+  if (vault.s3 || vault.azblob) {
+    if (!examine_remote_store(desk, vault, secrets, about, out)) return;
+    examine_key(project, vault, {}, about + ": key", out);
+    return examine_points(desk, environment, vault, {}, about, out);
+  }
   const Path store = store_of(vault, project.places, project.folder);
   if (Status writable = write_test(nearest_existing(store)); !writable) {
     out.bad(about, writable.error().message(),

@@ -17,7 +17,8 @@ constexpr Millis longest_reading = std::chrono::hours(24);
 Result<vault::VerifyReport> read_point(const Json& request) {
   SystemClock clock;
   SystemRandom random;
-  const auto store = storage::make_local(request.at("store").get<std::string>());
+  TRY_LET(const auto recipe, store_recipe_from(request.at("store")));
+  TRY_LET(const auto store, make_store(recipe, clock, random));
   TRY_LET(const auto vault,
           vault::open_vault(*store, Secret(request.at("key").get<std::string>()), clock, random));
   return vault->verify(request.at("point").get<std::string>(), {}, {});
@@ -46,12 +47,12 @@ Result<vault::VerifyReport> report_from(const std::string& text) {
 
 }  // namespace
 
-Result<vault::VerifyReport> read_in_child(const Path& store, const Secret& key,
+Result<vault::VerifyReport> read_in_child(const StoreRecipe& store, const Secret& key,
                                           const std::string& point, std::stop_token stop) {
   Command command;
   command.argv = {"/proc/self/exe", reading_word};
   command.inherit_env = false;
-  command.input = canonical({{"store", store.string()}, {"key", key.reveal()}, {"point", point}});
+  command.input = canonical({{"store", to_json(store)}, {"key", key.reveal()}, {"point", point}});
   command.limit = longest_reading;
   TRY_LET(const auto finished, run_ok(command, stop).in("reading it in a process of its own"));
   return report_from(finished.out);

@@ -3,6 +3,7 @@
 // from the store, not from the memory of whoever wrote it.
 #pragma once
 
+#include "app/store.hpp"
 #include "vault/vault.hpp"
 
 namespace belay::app {
@@ -10,8 +11,8 @@ namespace belay::app {
 // The word that makes this program read a point and tell what it found. Not for people.
 inline constexpr const char* reading_word = "read-point";
 
-// In a child that is this very program; the key goes through its standard input.
-Result<vault::VerifyReport> read_in_child(const Path& store, const Secret& key,
+// In a child that is this very program; the secrets go through its standard input.
+Result<vault::VerifyReport> read_in_child(const StoreRecipe& store, const Secret& key,
                                           const std::string& point, std::stop_token stop);
 // The child's side: the request on standard input, the report on standard output. Exit status.
 int answer_reading();

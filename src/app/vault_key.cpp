@@ -7,6 +7,7 @@
 
 #include "app/key_file.hpp"
 #include "app/project.hpp"
+#include "app/store.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
 
@@ -22,7 +23,20 @@ bool takes_restore_point(const pipeline::Plan& plan) {
   });
 }
 
+Result<bool> is_made(const Desk& desk, const pipeline::Spec& spec, const pipeline::Vault& vault,
+                     const Path& folder) {
+  Secrets secrets(spec.secrets, folder, desk.project.env);
+  TRY_LET(const auto recipe, store_recipe(vault, desk.project.places, folder, secrets));
+  TRY_LET(const auto store, make_store(recipe, desk.world().clock, desk.world().random));
+  return store->exists("config");
+}
+
 }  // namespace
+
+Result<bool> vault_is_made(Desk& desk, const std::string& environment) {
+  const auto& project = desk.project;
+  return is_made(desk, project.spec, vault_of(project.spec, environment), project.folder);
+}
 
 Result<std::optional<Secret>> vault_key(const Desk& desk, const pipeline::Vault& vault,
                                         storage::Storage& store, Secrets& secrets) {
@@ -53,8 +67,7 @@ Result<std::optional<FreshKey>> make_vault_key(Desk& desk, const pipeline::Spec&
   const Path path = desk.project.places.vault_key();
   TRY_LET(auto there, key_in(path));
   if (there) return std::optional<FreshKey>();
-  auto store = storage::make_local(store_of(vault, desk.project.places, folder));
-  TRY_LET(const bool made, store->exists("config"));
+  TRY_LET(const bool made, is_made(desk, present, vault, folder));
   if (made) return std::optional<FreshKey>();  // opening it says what is missing
   FreshKey fresh{path, Secret(desk.world().random.hex(32))};
   TRY_LET(const bool ours, put_key(path, fresh.key, desk.world().random));

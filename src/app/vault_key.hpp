@@ -16,6 +16,9 @@ namespace belay::app {
 Result<std::optional<Secret>> vault_key(const Desk& desk, const pipeline::Vault& vault,
                                         storage::Storage& store, Secrets& secrets);
 
+// Whether the environment's vault was made; looking makes none. Asks the store.
+Result<bool> vault_is_made(Desk& desk, const std::string& environment);
+
 struct FreshKey {  // to be shown once: only whoever made it has one
   Path path;
   Secret key;

@@ -5,6 +5,7 @@
 #include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
 #include "app/service_environment.hpp"
+#include "app/store.hpp"
 #include "app/stored_spec.hpp"
 #include "app/vault_key.hpp"
 
@@ -13,6 +14,8 @@
 #include "base/text.hpp"
 #include "engine/health.hpp"
 #include "engine/releases.hpp"
+#include "storage/azure.hpp"
+#include "storage/s3.hpp"
 #include "vault/absent.hpp"
 
 namespace belay::app {
@@ -95,8 +98,9 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
   hurried->config = config;
   works.site.database_within = [hurried](Millis limit) { return hurried->within(limit); };
   const auto& vault = vault_of(spec, environment);
-  const Path store = store_of(vault, desk.project.places, folder);
-  works.parts->store = storage::make_local(store);
+  TRY_LET(const auto store, store_recipe(vault, desk.project.places, folder, *works.secrets));
+  TRY_LET(works.parts->store,
+          make_store(store, desk.world().clock, desk.world().random).in("vault.store"));
   TRY_LET(auto key, vault_key(desk, vault, *works.parts->store, *works.secrets).in("vault.key"));
   if (key) {
     TRY_LET(works.parts->vault,
@@ -170,6 +174,34 @@ Status names_are_known(const engine::Site& site, const pipeline::Plan& plan) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<storage::Storage>> make_store(const StoreRecipe& recipe, Clock& clock,
+                                                     Random& random) {
+  switch (recipe.kind) {
+    case StoreRecipe::Kind::s3: {
+      storage::S3Config config;
+      config.bucket = recipe.bucket;
+      config.prefix = recipe.prefix;
+      config.region = recipe.region;
+      config.endpoint = recipe.endpoint;
+      config.path_style = recipe.path_style;
+      config.key = {recipe.key.reveal(), recipe.secret, recipe.session};
+      return storage::make_s3(std::move(config), clock, random);
+    }
+    case StoreRecipe::Kind::azblob: {
+      storage::AzureConfig config;
+      config.account = recipe.account;
+      config.container = recipe.bucket;
+      config.prefix = recipe.prefix;
+      config.endpoint = recipe.endpoint;
+      config.key = recipe.key;
+      config.sas = recipe.sas;
+      return storage::make_azure(std::move(config), clock, random);
+    }
+    case StoreRecipe::Kind::local: break;
+  }
+  return storage::make_local(recipe.folder);
+}
 
 std::string database_in(std::string_view uri) {
   const auto hosts = uri.find("://");

@@ -89,12 +89,9 @@ void compare_tags(app::Desk& desk, Findings& found) {
 // Restore points carry the chain's head as well.
 Status compare_vault(app::Desk& desk, const std::string& environment, Findings& found) {
   const auto& project = desk.project;
-  std::error_code code;
-  const bool any = pipeline::database_of(project.spec, environment) != nullptr &&
-                   std::filesystem::exists(app::store_of(app::vault_of(project.spec, environment),
-                                                         project.places, project.folder),
-                                           code);
-  if (!any) return {};
+  if (pipeline::database_of(project.spec, environment) == nullptr) return {};
+  TRY_LET(const bool made, app::vault_is_made(desk, environment));
+  if (!made) return {};
   TRY_LET(auto works, app::wire_present(desk, environment, {true, false}));
   TRY_LET(auto points, works->site.vault->list());
   for (const auto& summary : points) {

@@ -98,7 +98,19 @@ struct Database {
 };
 
 struct Vault {
-  std::string store;            // "file:PATH"; empty: in the state folder
+  // "file:PATH", "s3:BUCKET/PREFIX", "azblob:CONTAINER/PREFIX"; empty: in the state folder
+  std::string store;
+  struct S3 {
+    std::optional<Template> key, secret, session;
+    std::string region = "us-east-1", endpoint;  // empty: Amazon's
+    bool path_style = false;
+  };
+  std::optional<S3> s3;
+  struct Azblob {
+    std::string account, endpoint;  // empty: Azure's
+    std::optional<Template> key, sas;
+  };
+  std::optional<Azblob> azblob;
   std::optional<Template> key;  // absent: a key file in the state folder
   struct Keep {
     int last = 30, days = 30, safety_days = 90;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// People, services, test, database, vault, secrets, ports.
+// People, services, test, database, secrets, ports.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -96,31 +96,6 @@ void read_migration(const Field& field, std::optional<Migration>& migrate) {
   keys.finish();
 }
 
-void read_store(const Field& field, std::string& store) {
-  std::string text;
-  field.text(text);
-  if (text.empty()) return;
-  for (const auto* later : {"azblob:", "s3:"}) {
-    if (text.starts_with(later)) return field.complain(not_in_this_version(later, {"file:PATH"}));
-  }
-  if (!text.starts_with("file:") || text.size() == 5) {
-    return field.complain(fmt::format("expected file:PATH, found \"{}\"", text));
-  }
-  store = text;
-}
-
-// The key is never written into the file that everybody reads.
-void read_vault_key(const Field& field, std::optional<Template>& key) {
-  if (!field) return;
-  Template read;
-  field.secret(read);
-  if (read.text.empty()) return;
-  if (read.literal() && !read.text.starts_with("file:")) {
-    return field.complain("expected ${NAME} or file:PATH; the key itself does not belong here");
-  }
-  key = read;
-}
-
 }  // namespace
 
 void read_people(const Field& field, std::vector<Reviewer>& people) {
@@ -186,22 +161,6 @@ void read_database(const Field& field, std::optional<Database>& database) {
   for (const auto* word : {"url", "connection"}) keys.also_called(word, "uri");
   for (const auto* word : {"name", "databases", "db"}) keys.also_called(word, "names");
   keys.also_called("migration", "migrate");
-  keys.finish();
-}
-
-void read_vault(const Field& field, Vault& vault) {
-  if (!field) return;
-  Keys keys(field);
-  read_store(keys["store"], vault.store);
-  read_vault_key(keys["key"], vault.key);
-  Keys keep(keys["keep"]);
-  keep["last"].number(vault.keep.last, 1, 100000);
-  keep["days"].number(vault.keep.days, 0, 36500);
-  keep["safety_days"].number(vault.keep.safety_days, 1, 36500);
-  keep.finish();
-  keys.later("every", "taking restore points by the clock");
-  for (const auto* word : {"path", "location"}) keys.also_called(word, "store");
-  keys.also_called("retention", "keep");
   keys.finish();
 }
 
