@@ -149,6 +149,23 @@ void examine_command(const Placement& placed, const std::string& about, Findings
   }
 }
 
+// The token, the project and the team are right: only asking tells.
+void examine_vercel(const Placement& placed, const Result<std::unique_ptr<Works>>& works,
+                    const std::string& about, Findings& out) {
+  if (!works) {
+    out.bad(about, works.error().message(), "give it where `secrets:` says, or in the environment");
+    return;
+  }
+  auto versions = (*works)->site.target(placed.service).versions(placed.service);
+  if (!versions) {
+    out.bad(about, versions.error().message(),
+            "look at project, team and token; the token must be one of that team's");
+    return;
+  }
+  out.good(about, fmt::format("Vercel answers for {}; {} releases are there, customers at {}",
+                              placed.project, versions->size(), placed.domains.front()));
+}
+
 std::string written_vault(const Project& project, const EnvironmentSpec& env) {
   return store_text(env.vault ? *env.vault : project.spec.vault, project.places, project.folder);
 }
@@ -199,6 +216,10 @@ void examine_services(Desk& desk, const EnvironmentSpec& env, Findings& out) {
     const std::string about = env.name + ": " + placed.service;
     if (placed.target == Placement::Target::command) {
       examine_command(placed, about, out);
+      continue;
+    }
+    if (placed.target == Placement::Target::vercel) {
+      examine_vercel(placed, works, about, out);
       continue;
     }
     const auto user = user_of(desk.project.spec, placed);

@@ -16,6 +16,7 @@
 #include "engine/releases.hpp"
 #include "storage/azure.hpp"
 #include "storage/s3.hpp"
+#include "target/vercel.hpp"
 #include "vault/absent.hpp"
 
 namespace belay::app {
@@ -119,7 +120,19 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
   return {};
 }
 
-void wire_targets(Desk& desk, Works& works, const std::string& environment) {
+Result<std::unique_ptr<target::Target>> vercel(Desk& desk, Secrets& secrets,
+                                               const pipeline::Placement& placed) {
+  target::VercelConfig config;
+  config.project = placed.project;
+  config.team = placed.team;
+  config.domain = placed.domains.front();
+  TRY_LET(config.token, secrets.expand(*placed.token).in(placed.service + ".token"));
+  if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
+  config.limit = placed.limit;
+  return target::make_vercel(std::move(config), desk.world().clock, desk.world().random);
+}
+
+Status wire_targets(Desk& desk, Works& works, const std::string& environment) {
   const Path folder = desk.project.places.environment(environment);
   auto& children = desk.world().children;
   for (const auto& placed : works.site.env().services) {
@@ -129,6 +142,8 @@ void wire_targets(Desk& desk, Works& works, const std::string& environment) {
       slot = target::make_host(
           {folder, ports.first, ports.last, folder / "logs", desk.project.places.state}, children,
           desk.world().clock);
+    } else if (placed.target == pipeline::Placement::Target::vercel) {
+      TRY_LET(slot, vercel(desk, *works.secrets, placed));
     } else {
       slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
                                    placed.limit, folder / "command", desk.project.places.state},
@@ -140,10 +155,11 @@ void wire_targets(Desk& desk, Works& works, const std::string& environment) {
       works.site.env().services.begin(), works.site.env().services.end(), [](const auto& p) {
         return p.target == pipeline::Placement::Target::host && !p.listen.empty();
       });
-  if (!any) return;
+  if (!any) return {};
   works.parts->traffic =
       traffic::make_haproxy({folder / "proxy", folder / "logs"}, desk.world().clock);
   works.site.traffic = works.parts->traffic.get();
+  return {};
 }
 
 // A secret that is missing is named now, before anything is touched.
@@ -311,7 +327,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   wire_fingerprints(desk, *works);
   site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
-    wire_targets(desk, *works, environment);
+    TRY(wire_targets(desk, *works, environment));
     if (wanted.secrets) TRY(names_are_known(site, plan.release));
   }
   works->steps = engine::make_steps(site);

@@ -139,15 +139,18 @@ struct Freeze {  // every week: "Fri 16:00" "Mon 08:00" "Europe/Paris"
 
 struct Placement {  // a service in an environment
   std::string service;
-  enum class Target { host, command } target = Target::host;
+  enum class Target { host, command, vercel } target = Target::host;
   // host
   std::string listen;  // "127.0.0.1:8080", ":443"
-  std::vector<std::string> domains;
+  std::vector<std::string> domains;  // vercel: the first is where customers are
   std::string certificate;  // PEM file for HAProxy
   std::string user;
   // command: the user's own programs
   std::string prepare, activate, status, rollback;
-  Millis limit = std::chrono::minutes(15);
+  Millis limit = std::chrono::minutes(15);  // vercel: 45 minutes, when not written
+  // vercel
+  std::string project, team, endpoint;  // endpoint empty: Vercel's
+  std::optional<Template> token = {};
   std::map<std::string, Template> env;       // over the service's
   std::optional<std::string> env_file = {};  // instead of the service's
 };

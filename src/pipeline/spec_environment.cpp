@@ -74,40 +74,90 @@ void read_commands(Keys& keys, Placement& place) {
   keys["limit"].duration(place.limit, std::chrono::seconds(1));
 }
 
-void refuse_other_target(const Field& field, const Keys& keys, Placement::Target target) {
-  const bool host = target == Placement::Target::host;
-  const std::vector<std::string> others =
-      host ? std::vector<std::string>{"prepare", "activate", "status", "rollback", "limit"}
-           : std::vector<std::string>{"listen", "domains", "certificate", "user"};
-  for (const auto& key : others) {
-    if (!keys.has(key)) continue;
-    field.complaints->at_key(fmt::format("{}.{}", field.key, key),
-                             fmt::format("belongs to target: {}; this one is {}",
-                                         host ? "command" : "host", host ? "host" : "command"));
+void read_vercel(Keys& keys, Placement& place) {
+  keys["project"].text(place.project);
+  keys["team"].text(place.team);
+  keys["endpoint"].text(place.endpoint);
+  if (const auto token = keys["token"]) {
+    Template read;
+    token.secret(read);
+    if (read.literal() && !token.complaints->complained(token.key))
+      token.complain("expected ${NAME}; the token itself does not belong here");
+    place.token = read;
   }
-  if (!host && !keys.has("activate")) {
-    field.complaints->at_key(field.key + ".activate",
-                             "missing; the program that makes a release live");
+}
+
+using Target = Placement::Target;
+
+constexpr const char* name_of(Target target) {
+  switch (target) {
+    case Target::host: return "host";
+    case Target::command: return "command";
+    case Target::vercel: return "vercel";
+  }
+  return "";
+}
+
+// Whose each key is; what is not here, all have.
+const std::map<std::string, std::vector<Target>> keys_of_targets{
+    {"listen", {Target::host}},
+    {"certificate", {Target::host}},
+    {"user", {Target::host}},
+    {"domains", {Target::host, Target::vercel}},
+    {"prepare", {Target::command}},
+    {"activate", {Target::command}},
+    {"status", {Target::command}},
+    {"rollback", {Target::command}},
+    {"limit", {Target::command, Target::vercel}},
+    {"project", {Target::vercel}},
+    {"team", {Target::vercel}},
+    {"token", {Target::vercel}},
+    {"endpoint", {Target::vercel}}};
+
+void refuse_other_target(const Field& field, const Keys& keys, const Placement& place) {
+  const auto target = place.target;
+  const auto say = [&](const std::string& key, std::string text) {
+    field.complaints->at_key(fmt::format("{}.{}", field.key, key), std::move(text));
+  };
+  for (const auto& [key, targets] : keys_of_targets) {
+    const bool ours = std::find(targets.begin(), targets.end(), target) != targets.end();
+    if (ours || !keys.has(key)) continue;
+    say(key, fmt::format("belongs to target: {}; this one is {}", name_of(targets.front()),
+                         name_of(target)));
+  }
+  const auto need = [&](const char* key, const char* hint) {
+    if (!keys.has(key)) say(key, fmt::format("missing; {}", hint));
+  };
+  if (target == Target::command) need("activate", "the program that makes a release live");
+  if (target != Target::vercel) return;
+  need("project", "its id or name at Vercel, as in: project: prj_...");
+  if (place.domains.empty())
+    say("domains", "missing; where customers are, as in: domains: [shop.example.org]");
+  need("token", "as in: token: ${VERCEL_TOKEN}");
+  for (const auto* key : {"env", "env_file"}) {
+    if (keys.has(key)) say(key, not_in_this_version("giving variables to Vercel", {"its project"}));
   }
 }
 
 void read_placement(const Field& field, Placement& place) {
   Keys keys(field);
-  const int target = keys["target"].choice({"host", "command"}, {"railway", "vercel"});
+  const int target = keys["target"].choice({"host", "command", "vercel"}, {"railway"});
   // What belongs to another target is not worth a second complaint.
   if (target < 0 && keys.has("target")) return;
-  if (target == 1) place.target = Placement::Target::command;
+  if (target > 0) place.target = static_cast<Target>(target);
+  if (place.target == Target::vercel) place.limit = std::chrono::minutes(45);
   read_host(keys, place);
   read_env(keys["env"], place.env);
   if (const auto file = keys["env_file"]) file.relative_path(place.env_file.emplace());
   read_commands(keys, place);
+  read_vercel(keys, place);
   for (const auto* word : {"port", "bind", "address"}) keys.also_called(word, "listen");
   for (const auto* word : {"domain", "hostname"}) keys.also_called(word, "domains");
   for (const auto* word : {"cert", "tls"}) keys.also_called(word, "certificate");
   keys.also_called("deploy", "activate");
   keys.also_called("timeout", "limit");
   keys.finish();
-  refuse_other_target(field, keys, place.target);
+  refuse_other_target(field, keys, place);
 }
 
 void read_strategy(const Field& field, Strategy& strategy) {

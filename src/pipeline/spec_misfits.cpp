@@ -195,6 +195,17 @@ void look_at_host(const Look& look, const std::string& key, const Placement& pla
   }
 }
 
+void look_at_vercel(const Look& look, const std::string& key, const Service& service) {
+  if (service.kind == Service::Kind::worker)
+    look.say(key + ".target", "a worker does not run at Vercel");
+  if (service.env.empty() && !service.env_file) return;
+  look.say(key + ".target",
+           fmt::format("services.{}.env is not given to Vercel in this version of Belay: set the "
+                       "variables in the project there, and write `env:` where other environments "
+                       "place the service",
+                       service.name));
+}
+
 void look_at_placements(const Look& look, const std::string& key,
                         const EnvironmentSpec& environment) {
   for (std::size_t i = 0; i < environment.services.size(); ++i) {
@@ -209,6 +220,7 @@ void look_at_placements(const Look& look, const std::string& key,
     const bool readable = !look.complaints.complained(at + ".target");
     if (place.target == Placement::Target::host && readable)
       look_at_host(look, at, place, *service);
+    if (place.target == Placement::Target::vercel) look_at_vercel(look, at, *service);
     look_at_env(look, at + ".env", place.env);
     for (std::size_t j = 0; j < i; ++j) {
       if (!clash(environment.services[j], place)) continue;

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/vercel.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+
+#include <set>
+
+#include "base/assert.hpp"
+#include "base/hash.hpp"
+#include "base/text.hpp"
+#include "target/vercel_api.hpp"
+#include "target/version_files.hpp"
+
+namespace belay::target {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// In a deployment's `meta`: what it is, by which it is found again.
+constexpr const char* meta_service = "belayService";
+constexpr const char* meta_release = "belayRelease";
+constexpr const char* meta_commit = "belayCommit";
+constexpr const char* meta_key = "belayKey";
+
+constexpr std::size_t largest_file = std::size_t{100} << 20;
+constexpr int most_rounds = 4;     // of uploading what Vercel misses
+constexpr int looks_for_lost = 5;  // for a deployment whose creation was not answered
+constexpr Millis between_looks = std::chrono::seconds(2);
+
+std::string sha1_of(std::string_view bytes) {
+  std::string digest(20, '\0');
+  unsigned size = 0;
+  ASSERT(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()),
+                    &size, EVP_sha1(), nullptr) == 1);
+  return hex(digest);
+}
+
+struct SourceFile {
+  Path path;
+  std::string name;  // in the deployment
+  std::string sha1;
+  std::uintmax_t bytes = 0;
+  unsigned mode = 0;
+};
+
+// As the official client's rhythm: quick at first, then patient.
+Millis pause_after(Millis waited) {
+  using std::chrono::seconds;
+  if (waited < seconds(15)) return seconds(1);
+  return waited < seconds(60) ? seconds(5) : seconds(15);
+}
+
+Result<std::vector<SourceFile>> files_in(const Path& folder) {
+  std::vector<SourceFile> files;
+  std::error_code code;
+  for (fs::recursive_directory_iterator at(folder, code), end; !code && at != end;
+       at.increment(code)) {
+    if (at->path().filename() == "node_modules" || at->path().filename() == ".git")
+      at.disable_recursion_pending();
+    if (!at->is_regular_file(code)) continue;
+    TRY_LET(const auto content, read_file(at->path(), largest_file));
+    struct stat facts {};
+    if (::stat(at->path().c_str(), &facts) != 0)
+      return errno_error(errno, "cannot look at " + at->path().string());
+    files.push_back({at->path(), at->path().lexically_relative(folder).generic_string(),
+                     sha1_of(content), content.size(), facts.st_mode});
+  }
+  if (code) return errno_error(code.value(), "cannot list " + folder.string());
+  std::sort(files.begin(), files.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return files;
+}
+
+bool is_of(const Deployment& deployment, const char* name, const std::string& value) {
+  const auto found = deployment.meta.find(name);
+  return found != deployment.meta.end() && found->second == value;
+}
+
+class Vercel final : public Target {
+ public:
+  Vercel(VercelConfig config, Clock& clock, Random& random)
+      : config_(std::move(config)), clock_(clock), api_(config_, clock, random) {}
+
+  Status prepare(const Version& version, const Artifact& artifact, const std::string& key,
+                 const Output& output, std::stop_token stop) override {
+    TRY(check_version(version));
+    TRY_LET(auto mine, find(version, stop));
+    if (mine && !is_over(*mine)) {
+      const bool other = !artifact.commit.empty() && mine->meta.contains(meta_commit) &&
+                         !is_of(*mine, meta_commit, artifact.commit);
+      if (other) {
+        return fail(Fault::conflict,
+                    fmt::format("{} {} was made of another commit ({})", version.service,
+                                version.release, mine->meta.at(meta_commit)));
+      }
+    } else if (!mine || !is_of(*mine, meta_key, key)) {
+      TRY_LET(mine, make(version, artifact, key, stop));
+    }
+    return follow(std::move(*mine), output, stop);
+  }
+
+  Result<VersionStatus> start(const Version& version, const Environment&,
+                              std::stop_token) override {
+    return status(version);
+  }
+
+  Status activate(const Version& version, const Environment&, const std::string&,
+                  const Output& output, std::stop_token stop) override {
+    TRY_LET(const auto mine, ready(version, stop));
+    TRY_LET(const bool live, is_live(mine, stop));
+    if (live) return {};
+    TRY(api_.promote(mine.id, stop));
+    return follow_domain(mine, output, stop);
+  }
+
+  Status go_back(const Version& version, const Environment& env, const std::string& key,
+                 const Output& output, std::stop_token stop) override {
+    TRY_LET(const auto mine, ready(version, stop));
+    TRY_LET(const bool live, is_live(mine, stop));
+    if (live) return {};
+    auto back = api_.roll_back(mine.id, stop);
+    // Not each plan, nor each deployment, can be gone back to so; any can be promoted.
+    if (!back && back.error().fault == Fault::refused) {
+      if (output) output(back.error().message() + "; it is promoted instead\n");
+      return activate(version, env, key, output, stop);
+    }
+    TRY(std::move(back));
+    return follow_domain(mine, output, stop);
+  }
+
+  Result<VersionStatus> status(const Version& version) override {
+    TRY(check_version(version));
+    TRY_LET(const auto mine, find(version, {}));
+    VersionStatus status;
+    if (!mine) return status;
+    status.text = fmt::format("{} ({})", mine->id, mine->state);
+    if (is_over(*mine)) return status;
+    if (!is_ready(*mine)) {
+      status.phase = Phase::preparing;
+      return status;
+    }
+    TRY_LET(status.live, is_live(*mine, {}));
+    status.phase = status.live ? Phase::running : Phase::prepared;
+    return status;
+  }
+
+  // Vercel keeps what is not live at no cost, and starts it by itself.
+  Status stop(const Version&, Millis) override { return {}; }
+
+  Status remove(const Version& version) override {
+    TRY(check_version(version));
+    std::vector<Deployment> all;
+    TRY(api_.deployments(
+        [&](const Deployment& each) {
+          if (is_mine(each, version)) all.push_back(each);
+          return true;
+        },
+        {}));
+    for (const auto& each : all) {
+      TRY_LET(const bool live, is_live(each, {}));
+      if (live) {
+        return fail(Fault::refused, fmt::format("{} {} is live at {}", version.service,
+                                                version.release, config_.domain));
+      }
+      TRY(api_.remove(each.id));
+    }
+    return {};
+  }
+
+  Result<std::string> logs(const Version& version, std::size_t bytes) override {
+    TRY(check_version(version));
+    TRY_LET(const auto mine, find(version, {}));
+    if (!mine) return std::string();
+    TRY_LET(auto text, api_.log(mine->id, {}));
+    return text.substr(text.size() > bytes ? text.size() - bytes : 0);
+  }
+
+  Result<std::vector<Version>> versions(const std::string& service) override {
+    std::set<std::string> releases;
+    TRY(api_.deployments(
+        [&](const Deployment& each) {
+          if (is_of(each, meta_service, service) && is_ready(each) &&
+              each.meta.contains(meta_release))
+            releases.insert(each.meta.at(meta_release));
+          return true;
+        },
+        {}));
+    std::vector<Version> found;
+    for (const auto& release : releases) found.push_back({service, release});
+    return found;
+  }
+
+  bool behind_proxy() const override { return false; }
+
+ private:
+  static bool is_mine(const Deployment& deployment, const Version& version) {
+    return is_of(deployment, meta_service, version.service) &&
+           is_of(deployment, meta_release, version.release);
+  }
+
+  // The newest that is not over, else the newest.
+  Result<std::optional<Deployment>> find(const Version& version, const std::stop_token& stop) {
+    std::optional<Deployment> found;
+    TRY(api_.deployments(
+        [&](const Deployment& each) {
+          if (!is_mine(each, version)) return true;
+          if (!found || !is_over(each)) found = each;
+          return is_over(each);
+        },
+        stop));
+    return found;
+  }
+
+  Result<Deployment> ready(const Version& version, const std::stop_token& stop) {
+    TRY(check_version(version));
+    TRY_LET(auto mine, find(version, stop));
+    if (mine && is_ready(*mine)) return std::move(*mine);
+    return fail(Fault::missing,
+                fmt::format("Vercel has no finished deployment of {} {}{}", version.service,
+                            version.release, mine ? ": " + mine->id + " is " + mine->state : ""));
+  }
+
+  Result<bool> is_live(const Deployment& deployment, const std::stop_token& stop) {
+    TRY_LET(const auto now, api_.deployment(config_.domain, stop));
+    return now && now->id == deployment.id;
+  }
+
+  // --- making one -----------------------------------------------------------------------------
+
+  Json order(const Version& version, const Artifact& artifact, const std::string& key,
+             const std::vector<SourceFile>& files) const {
+    Json list = Json::array();
+    for (const auto& file : files) {
+      list.push_back(
+          {{"file", file.name}, {"sha", file.sha1}, {"size", file.bytes}, {"mode", file.mode}});
+    }
+    Json meta{{meta_service, version.service}, {meta_release, version.release}, {meta_key, key}};
+    if (!artifact.commit.empty()) meta[meta_commit] = artifact.commit;
+    return {{"name", config_.project},  {"project", config_.project},
+            {"target", "production"},   {"autoAssignCustomDomains", false},
+            {"files", std::move(list)}, {"meta", std::move(meta)}};
+  }
+
+  Result<std::optional<Deployment>> make(const Version& version, const Artifact& artifact,
+                                         const std::string& key, const std::stop_token& stop) {
+    TRY_LET(const auto files,
+            files_in((artifact.source / artifact.folder).lexically_normal()).in("the files"));
+    const auto body = order(version, artifact, key, files);
+    for (int round = 0; round < most_rounds; ++round) {
+      auto created = api_.create(body, stop);
+      if (!created && created.error().effect == Effect::unknown) {
+        TRY_LET(auto lost, look_for_lost(version, key, stop));
+        if (lost) return lost;
+        continue;
+      }
+      if (!created) return std::move(created).error();
+      if (created->deployment) return std::move(created->deployment);
+      TRY(upload(files, created->missing, stop));
+    }
+    return unknown_effect(Fault::unreachable,
+                          fmt::format("Vercel did not say that it makes {} {}, and does not show "
+                                      "it either",
+                                      version.service, version.release));
+  }
+
+  // What was made although nobody said so may be shown a little later.
+  Result<std::optional<Deployment>> look_for_lost(const Version& version, const std::string& key,
+                                                  const std::stop_token& stop) {
+    for (int look = 0; look < looks_for_lost; ++look) {
+      TRY_LET(auto mine, find(version, stop));
+      if (mine && is_of(*mine, meta_key, key)) return mine;
+      if (!clock_.sleep(between_looks, stop))
+        return unknown_effect(Fault::cancelled, "stopped while looking for a deployment");
+    }
+    return std::optional<Deployment>();
+  }
+
+  Status upload(const std::vector<SourceFile>& files, const std::vector<std::string>& missing,
+                const std::stop_token& stop) {
+    if (missing.empty()) return fail(Fault::corrupt, "Vercel misses files, and does not say which");
+    for (const auto& sha1 : missing) {
+      const auto file = std::find_if(files.begin(), files.end(),
+                                     [&](const auto& each) { return each.sha1 == sha1; });
+      if (file == files.end()) return fail(Fault::corrupt, "Vercel misses a file that is not ours");
+      TRY_LET(auto content, read_file(file->path, largest_file));
+      TRY(api_.upload(std::move(content), sha1, stop).in(file->name));
+    }
+    return {};
+  }
+
+  // --- waiting --------------------------------------------------------------------------------
+
+  // Until its build is over. cancelled: the build goes on, and the same key finds it again.
+  Status follow(Deployment deployment, const Output& output, const std::stop_token& stop) {
+    const Millis begun = clock_.steady();
+    std::string said;
+    while (!is_ready(deployment) && !is_over(deployment)) {
+      if (output && deployment.state != said)
+        output(fmt::format("{}: {}\n", deployment.id, printable(deployment.state)));
+      said = deployment.state;
+      const Millis waited = clock_.steady() - begun;
+      if (waited > config_.limit) {
+        return unknown_effect(Fault::timeout, fmt::format("{} is {} after {}", deployment.id, said,
+                                                          to_text(config_.limit)));
+      }
+      if (!clock_.sleep(pause_after(waited), stop))
+        return fail(Fault::cancelled, "stopped while Vercel builds " + deployment.id);
+      TRY_LET(auto now, api_.deployment(deployment.id, stop));
+      if (!now)
+        return fail(Fault::missing, "Vercel has no deployment " + deployment.id + " any more");
+      deployment = std::move(*now);
+    }
+    const auto log = api_.log(deployment.id, stop);
+    if (output && log) output(*log);
+    if (is_ready(deployment)) return {};
+    return fail(Fault::refused,
+                fmt::format("Vercel's deployment {} is {}{}{}{}", deployment.id, deployment.state,
+                            deployment.reason.empty() ? "" : ": ", printable(deployment.reason),
+                            log ? "; its last lines:\n" + last_lines(*log, 20) : ""));
+  }
+
+  // Until customers' domain points at it: nothing else says that it is live.
+  Status follow_domain(const Deployment& wanted, const Output& output,
+                       const std::stop_token& stop) {
+    const Millis begun = clock_.steady();
+    while (true) {
+      TRY_LET(const bool live, is_live(wanted, stop));
+      if (live) return {};
+      TRY_LET(const auto last, api_.last_alias_request(stop));
+      if (last && last->to == wanted.id && (last->state == "failed" || last->state == "skipped")) {
+        return unknown_effect(Fault::refused, fmt::format("Vercel says of pointing {} at {}: {}",
+                                                          config_.domain, wanted.id, last->state));
+      }
+      const Millis waited = clock_.steady() - begun;
+      if (waited > config_.limit) {
+        return unknown_effect(Fault::timeout,
+                              fmt::format("{} does not point at {} after {}", config_.domain,
+                                          wanted.id, to_text(config_.limit)));
+      }
+      if (output) output(fmt::format("{} is being pointed at {}\n", config_.domain, wanted.id));
+      if (!clock_.sleep(pause_after(waited), stop))
+        return unknown_effect(Fault::cancelled, "stopped while Vercel points the domains");
+    }
+  }
+
+  VercelConfig config_;
+  Clock& clock_;
+  VercelApi api_;
+};
+
+}  // namespace
+
+std::unique_ptr<Target> make_vercel(VercelConfig config, Clock& clock, Random& random) {
+  return std::make_unique<Vercel>(std::move(config), clock, random);
+}
+
+}  // namespace belay::target

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/vercel_api.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace belay::target {
+
+namespace {
+
+constexpr std::size_t largest_answer = std::size_t{64} << 20;
+constexpr Millis request_timeout = std::chrono::seconds(60);
+constexpr int most_pages = 50;  // of a hundred deployments
+
+std::string text_in(const Json& json, const char* member) {
+  const auto found = json.is_object() ? json.find(member) : json.end();
+  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>()
+                                                                       : "";
+}
+
+// Lists say `uid` and `state`, a single deployment `id` and `readyState`.
+Result<Deployment> deployment_from(const Json& json) {
+  Deployment read;
+  read.id = text_in(json, "id");
+  if (read.id.empty()) read.id = text_in(json, "uid");
+  read.state = text_in(json, "readyState");
+  if (read.state.empty()) read.state = text_in(json, "state");
+  if (read.id.empty() || read.state.empty())
+    return fail(Fault::corrupt, "Vercel's answer has a deployment without id or state");
+  read.url = text_in(json, "url");
+  read.reason = text_in(json, "errorMessage");
+  if (read.reason.empty()) read.reason = text_in(json, "readyStateReason");
+  if (const auto meta = json.find("meta"); meta != json.end() && meta->is_object()) {
+    for (const auto& [name, value] : meta->items()) {
+      if (value.is_string()) read.meta[name] = value.get<std::string>();
+    }
+  }
+  return read;
+}
+
+// {"error": {"code", "message"}}; some of its APIs say `err`, or leave the envelope out.
+Json refusal_in(const net::Response& response) {
+  const auto json = parse_json(response.body);
+  if (!json || !json->is_object()) return Json::object();
+  for (const char* member : {"error", "err"}) {
+    if (const auto found = json->find(member); found != json->end() && found->is_object())
+      return *found;
+  }
+  return *json;
+}
+
+Error refusal_of(const net::Response& response, const std::string& what) {
+  const auto said = refusal_in(response);
+  const auto text =
+      fmt::format("Vercel, {}: {} {}: {}", what, response.status, printable(text_in(said, "code")),
+                  printable(text_in(said, "message").substr(0, 300)));
+  switch (response.status) {
+    case 401:
+    case 403: return fail(Fault::denied, text);
+    case 404: return fail(Fault::missing, text);
+    case 409: return fail(Fault::conflict, text);
+    case 429: return fail(Fault::busy, text);
+    default: break;
+  }
+  return response.status < 500 ? fail(Fault::refused, text)
+                               : unknown_effect(Fault::unreachable, text);
+}
+
+Result<Json> json_of(const net::Response& response, const std::string& what) {
+  if (response.status != 200) return refusal_of(response, what);
+  auto json = parse_json(response.body);
+  if (!json) return fail(Fault::corrupt, "Vercel, " + what + ": the answer is no JSON");
+  return json;
+}
+
+}  // namespace
+
+bool is_ready(const Deployment& deployment) {
+  return deployment.state == "READY";
+}
+
+bool is_over(const Deployment& deployment) {
+  const auto& state = deployment.state;
+  return state.ends_with("ERROR") || state == "CANCELED" || state == "BLOCKED" ||
+         state == "DELETED";
+}
+
+VercelApi::VercelApi(const VercelConfig& config, Clock& clock, Random& random)
+    : config_(config), clock_(clock), random_(random), client_(net::make_client(clock)) {}
+
+net::Request VercelApi::request(const std::string& method, const std::string& path,
+                                net::Query query) const {
+  if (!config_.team.empty())
+    query[config_.team.starts_with("team_") ? "teamId" : "slug"] = config_.team;
+  net::Request request;
+  request.method = method;
+  request.url = config_.endpoint + path;
+  if (!query.empty()) request.url += "?" + net::query_text(query);
+  request.headers = {{"authorization", "Bearer " + config_.token.reveal()},
+                     {"accept", "application/json"}};
+  if (method != "GET") request.headers["content-type"] = "application/json";
+  request.timeout = request_timeout;
+  request.largest_body = largest_answer;
+  return request;
+}
+
+Result<net::Response> VercelApi::ask(const net::Request& request, const std::stop_token& stop) {
+  TRY_LET(auto sent, net::send_patiently(
+                         *client_, [&]() -> Result<net::Request> { return request; },
+                         config_.patience, clock_, random_, stop)
+                         .in("Vercel"));
+  return std::move(sent.response);
+}
+
+Result<net::Response> VercelApi::ask_once(const net::Request& request,
+                                          const std::stop_token& stop) {
+  for (int attempt = 1;; ++attempt) {
+    TRY_LET(auto answer, client_->send(request, stop).in("Vercel"));
+    if (answer.status != 429 || attempt == config_.patience.attempts) return answer;
+    const auto asked = net::asked_to_wait(answer, clock_.now());
+    if (asked && *asked > config_.patience.longest_asked) return answer;
+    if (!clock_.sleep(net::wait_after(attempt, asked, config_.patience, random_), stop))
+      return answer;
+  }
+}
+
+Result<Json> VercelApi::get(const std::string& path, net::Query query,
+                            const std::stop_token& stop) {
+  TRY_LET(const auto answer, ask(request("GET", path, std::move(query)), stop));
+  return json_of(answer, path);
+}
+
+Result<std::optional<Deployment>> VercelApi::deployment(const std::string& id_or_host,
+                                                        const std::stop_token& stop) {
+  const auto path = "/v13/deployments/" + net::percent_encoded(id_or_host);
+  auto json = get(path, {}, stop);
+  if (!json && json.error().fault == Fault::missing) return std::optional<Deployment>();
+  if (!json) return std::move(json).error();
+  TRY_LET(auto read, deployment_from(*json));
+  return std::optional(std::move(read));
+}
+
+Status VercelApi::deployments(const std::function<bool(const Deployment&)>& wanted,
+                              const std::stop_token& stop) {
+  TRY_LET(const auto project, project_id(stop));
+  net::Query query{{"projectId", project}, {"target", "production"}, {"limit", "100"}};
+  for (int page = 0; page < most_pages; ++page) {
+    TRY_LET(const auto json, get("/v7/deployments", query, stop));
+    const auto list = json.find("deployments");
+    if (list == json.end() || !list->is_array())
+      return fail(Fault::corrupt, "Vercel's answer has no list of deployments");
+    for (const auto& each : *list) {
+      TRY_LET(const auto read, deployment_from(each));
+      if (!wanted(read)) return {};
+    }
+    const auto next = json.value("/pagination/next"_json_pointer, Json());
+    if (!next.is_number_integer()) return {};
+    query["until"] = std::to_string(next.get<std::int64_t>());
+  }
+  return {};
+}
+
+Status VercelApi::upload(std::string content, const std::string& sha1,
+                         const std::stop_token& stop) {
+  auto order = request("POST", "/v2/files");
+  order.headers["content-type"] = "application/octet-stream";
+  order.headers["x-vercel-digest"] = sha1;
+  order.body = std::move(content);
+  TRY_LET(const auto answer, ask(order, stop));
+  return answer.status == 200 ? Status() : Status(refusal_of(answer, "uploading a file"));
+}
+
+Result<Created> VercelApi::create(const Json& body, const std::stop_token& stop) {
+  auto order = request("POST", "/v13/deployments",
+                       {{"skipAutoDetectionConfirmation", "1"}, {"forceNew", "1"}});
+  order.body = body.dump();
+  TRY_LET(const auto answer, ask_once(order, stop));
+  if (answer.status == 400) {
+    const auto said = refusal_in(answer);
+    const auto missing = said.find("missing");
+    if (text_in(said, "code") == "missing_files" && missing != said.end() && missing->is_array()) {
+      Created created;
+      for (const auto& each : *missing) {
+        if (each.is_string()) created.missing.push_back(each.get<std::string>());
+      }
+      return created;
+    }
+  }
+  TRY_LET(const auto json, json_of(answer, "creating a deployment"));
+  TRY_LET(auto made, deployment_from(json));
+  return Created{std::move(made), {}};
+}
+
+Status VercelApi::point(const char* version, const char* verb, const std::string& id,
+                        const std::stop_token& stop) {
+  TRY_LET(const auto project, project_id(stop));
+  auto order =
+      request("POST", fmt::format("/{}/projects/{}/{}/{}", version, net::percent_encoded(project),
+                                  verb, net::percent_encoded(id)));
+  order.body = "{}";
+  TRY_LET(const auto answer, ask(order, stop));
+  // 202: behind a rolling release. 409: another such order is under way, perhaps our own.
+  if (answer.status == 200 || answer.status == 201 || answer.status == 202 || answer.status == 409)
+    return {};
+  return refusal_of(answer, fmt::format("{} of {}", verb, id));
+}
+
+Status VercelApi::promote(const std::string& id, const std::stop_token& stop) {
+  return point("v10", "promote", id, stop);
+}
+
+Status VercelApi::roll_back(const std::string& id, const std::stop_token& stop) {
+  return point("v9", "rollback", id, stop);
+}
+
+Result<std::optional<AliasRequest>> VercelApi::last_alias_request(const std::stop_token& stop) {
+  TRY_LET(const auto json, get("/v9/projects/" + net::percent_encoded(config_.project),
+                               {{"rollbackInfo", "true"}}, stop));
+  const auto last = json.find("lastAliasRequest");
+  if (last == json.end() || !last->is_object()) return std::optional<AliasRequest>();
+  return std::optional(AliasRequest{text_in(*last, "toDeploymentId"), text_in(*last, "jobStatus")});
+}
+
+Result<std::string> VercelApi::log(const std::string& id, const std::stop_token& stop) {
+  TRY_LET(const auto json, get("/v3/deployments/" + net::percent_encoded(id) + "/events",
+                               {{"builds", "1"}, {"limit", "-1"}}, stop));
+  std::string text;
+  if (!json.is_array()) return text;
+  for (const auto& each : json) {
+    auto line = text_in(each, "text");
+    if (line.empty() && each.is_object() && each.contains("payload"))
+      line = text_in(each["payload"], "text");
+    if (!line.empty()) text += line + (line.ends_with('\n') ? "" : "\n");
+  }
+  return text;
+}
+
+Status VercelApi::remove(const std::string& id) {
+  TRY_LET(const auto answer,
+          ask(request("DELETE", "/v13/deployments/" + net::percent_encoded(id)), {}));
+  if (answer.status == 200 || answer.status == 204 || answer.status == 404) return {};
+  return refusal_of(answer, "removing " + id);
+}
+
+Result<std::string> VercelApi::project_id(const std::stop_token& stop) {
+  const std::lock_guard guard(mutex_);
+  if (!project_id_.empty()) return project_id_;
+  TRY_LET(const auto json, get("/v9/projects/" + net::percent_encoded(config_.project), {}, stop));
+  project_id_ = text_in(json, "id");
+  if (project_id_.empty()) return fail(Fault::corrupt, "Vercel's answer has a project without id");
+  return project_id_;
+}
+
+}  // namespace belay::target

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stands for Vercel's REST API on loopback, as its reference and its client describe it (August 2026).
+
+What a request must have is checked: a wrong one is answered 400 with what is wrong, and is listed
+under "complaints" at /-/state, where a test also reads what there is; /-/reset forgets everything. A deployment is QUEUED,
+BUILDING and then READY, a state each time it is looked at; ERROR when its files have one named
+`broken`. Domains follow an order only after they were asked for twice.
+
+Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
+"""
+import hashlib
+import json
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TOKEN, TEAM, PROJECT, DOMAIN = "vercel-token", "team_shop", "prj_frontend", "shop.example.org"
+LOCK = threading.Lock()
+FILES, DEPLOYMENTS, COMPLAINTS = {}, [], []
+ALIAS = {"to": None, "order": None, "looks": 0, "pinned": False}
+
+
+class Refused(Exception):
+    def __init__(self, status, code, message, **more):
+        self.status, self.body = status, {"error": {"code": code, "message": message, **more}}
+
+
+def complain(message):
+    COMPLAINTS.append(message)
+    raise Refused(400, "bad_request", message)
+
+
+def need(condition, message):
+    if not condition:
+        complain(message)
+
+
+def found(name):
+    if name == DOMAIN:
+        name = ALIAS["to"]
+    for each in DEPLOYMENTS:
+        if name in (each["id"], each["url"]) and each["readyState"] != "DELETED":
+            return each
+    raise Refused(404, "not_found", "The deployment could not be found.")
+
+
+def step(deployment):
+    after = {"QUEUED": "BUILDING", "BUILDING": "ERROR" if deployment["-broken"] else "READY"}
+    deployment["readyState"] = after.get(deployment["readyState"], deployment["readyState"])
+    if deployment["readyState"] == "ERROR":
+        deployment["errorMessage"] = 'Command "npm run build" exited with 1'
+
+
+def move_domain():
+    """Told READY is not live: the domains move a little after the order."""
+    order = ALIAS["order"]
+    if not order or order["jobStatus"] != "in-progress":
+        return
+    ALIAS["looks"] += 1
+    if ALIAS["looks"] > 2:
+        ALIAS["to"], order["jobStatus"] = order["toDeploymentId"], "succeeded"
+
+
+def shown(deployment, single):
+    names = {"id": "uid", "readyState": "state"} if not single else {}
+    out = {names.get(key, key): value for key, value in deployment.items() if not key.startswith("-")}
+    if not single:
+        out["readyState"] = deployment["readyState"]
+    return out
+
+
+def create(body):
+    need(isinstance(body.get("name"), str) and body["name"], "`name` is missing")
+    need(body.get("project") == PROJECT, "`project` is not known")
+    need(body.get("target") in ("production", "staging", None), "`target` should be production or staging")
+    need(isinstance(body.get("meta", {}), dict), "`meta` should be an object")
+    need(all(isinstance(value, str) for value in body.get("meta", {}).values()), "values of `meta` should be strings")
+    need(isinstance(body.get("files"), list), "`files` should be an array")
+    known = {"name", "project", "target", "meta", "files", "autoAssignCustomDomains"}
+    need(set(body) <= known, f"should NOT have additional properties: {sorted(set(body) - known)}")
+    for each in body["files"]:
+        need(set(each) == {"file", "sha", "size", "mode"}, "a file has file, sha, size and mode")
+        need(isinstance(each["size"], int) and len(each["sha"]) == 40, "`sha` or `size` is wrong")
+    missing = sorted({each["sha"] for each in body["files"]} - set(FILES))
+    if missing:
+        raise Refused(400, "missing_files", "Missing files", missing=missing)
+    number = len(DEPLOYMENTS) + 1
+    made = {"id": f"dpl_{number}", "url": f"frontend-{number}.vercel.app", "name": body["name"], "projectId": PROJECT,
+            "target": body.get("target"), "readyState": "QUEUED", "aliasAssigned": False, "alias": [],
+            "meta": body.get("meta", {}), "createdAt": int(time.time() * 1000) + number,
+            "-broken": any(each["file"].split("/")[-1] == "broken" for each in body["files"]),
+            "-auto": body.get("autoAssignCustomDomains", True)}
+    need(not made["-auto"], "the stand-in's domains are never assigned unasked")
+    DEPLOYMENTS.append(made)
+    return shown(made, True)
+
+
+def order(kind, name):
+    deployment = found(name)
+    if deployment["readyState"] != "READY":
+        raise Refused(409, "conflict", "The deployment is not ready.")
+    if kind == "rollback" and not deployment.get("-was_live"):
+        raise Refused(422, "unprocessable", "The deployment was never assigned to a production domain.")
+    deployment["-was_live"] = True
+    ALIAS.update(order={"fromDeploymentId": ALIAS["to"], "toDeploymentId": deployment["id"], "type": kind,
+                        "jobStatus": "in-progress", "requestedAt": int(time.time() * 1000)}, looks=0,
+                 pinned=kind == "rollback")
+
+
+def page(query):
+    need(query.get("projectId") == PROJECT, "`projectId` is wrong")
+    until = int(query.get("until", 1 << 60))
+    some = [each for each in reversed(DEPLOYMENTS) if each["createdAt"] < until and each["readyState"] != "DELETED"
+            and query.get("target") in (None, each["target"])]
+    limit = int(query.get("limit", 20))
+    need(1 <= limit <= 100, "`limit` should be <= 100")
+    shown_now = some[:limit]
+    rest = len(some) > limit
+    return {"deployments": [shown(each, False) for each in shown_now],
+            "pagination": {"count": len(shown_now), "next": shown_now[-1]["createdAt"] if rest else None, "prev": None}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body):
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def serve(self):
+        parts = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with LOCK:
+            try:
+                self.answer(*self.route(parts.path, query, data))
+            except Refused as refused:
+                self.answer(refused.status, refused.body)
+
+    do_GET = do_POST = do_DELETE = serve
+
+    def route(self, path, query, data):
+        if path == "/-/state":
+            return 200, {"deployments": DEPLOYMENTS, "alias": ALIAS, "complaints": COMPLAINTS}
+        if path == "/-/reset":
+            FILES.clear(), DEPLOYMENTS.clear(), COMPLAINTS.clear()
+            ALIAS.update(to=None, order=None, looks=0, pinned=False)
+            return 200, {}
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise Refused(403, "forbidden", "Not authorized")
+        if query.get("teamId") != TEAM:
+            raise Refused(404, "not_found", "The project could not be found.")
+        words = [unquote(word) for word in path.strip("/").split("/")]
+        move_domain()
+        return self.routes(words, query, data)
+
+    def routes(self, words, query, data):
+        if self.command == "POST" and words == ["v2", "files"]:
+            digest = hashlib.sha1(data).hexdigest()
+            need(self.headers.get("x-vercel-digest") == digest, "x-vercel-digest is not the SHA-1 of the body")
+            need(self.headers.get("Content-Type") == "application/octet-stream", "Content-Type is wrong")
+            FILES[digest] = data
+            return 200, {"urls": []}
+        if self.command == "POST" and words == ["v13", "deployments"]:
+            return 200, create(json.loads(data))
+        if self.command == "GET" and words == ["v7", "deployments"]:
+            return 200, page(query)
+        if words[:2] == ["v13", "deployments"] and len(words) == 3:
+            deployment = found(words[2])
+            if self.command == "DELETE":
+                deployment["readyState"] = "DELETED"
+                return 200, {"uid": deployment["id"], "state": "DELETED"}
+            step(deployment)
+            return 200, shown(deployment, True)
+        if self.command == "GET" and words[:2] == ["v3", "deployments"] and words[3:] == ["events"]:
+            broken = found(words[2])["-broken"]
+            return 200, [{"type": "stdout", "created": 1, "payload": {"text": "Building the frontend"}},
+                         {"type": "stderr", "created": 2, "payload": {"text": "it is broken" if broken else "Done"}}]
+        if words[1:2] == ["projects"] and words[2:3] == [PROJECT]:
+            return self.project(words, query, data)
+        raise Refused(404, "not_found", f"no such path: {self.command} {'/'.join(words)}")
+
+    def project(self, words, query, data):
+        if self.command == "GET" and words[0] == "v9" and len(words) == 3:
+            info = {"id": PROJECT, "name": "frontend"}
+            if query.get("rollbackInfo") == "true":
+                info["lastAliasRequest"] = ALIAS["order"]
+            return 200, info
+        kinds = {("v10", "promote"): "promote", ("v9", "rollback"): "rollback"}
+        kind = kinds.get((words[0], words[3] if len(words) == 5 else ""))
+        if self.command == "POST" and kind:
+            need(json.loads(data) == {}, "the body should be {}")
+            order(kind, words[4])
+            return 201, None
+        raise Refused(404, "not_found", "no such path of a project")
+
+
+def main():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(json.dumps({"port": server.server_address[1]}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Vercel target on a stand-in that follows Vercel's published API, by the contract and in
+// trouble.
+#include "target/vercel.hpp"
+
+#include "base/json.hpp"
+#include "net/http.hpp"
+#include "tests/contract/target_contract.hpp"
+#include "tests/fake/http_proxy.hpp"
+#include "tests/support/fake_world.hpp"
+#include "tests/support/server_process.hpp"
+
+namespace belay::contract {
+namespace {
+
+using Action = belay::testing::HttpFault::Action;
+using belay::testing::HttpFault;
+using belay::testing::HttpProxy;
+using target::Phase;
+using target::Version;
+
+class VercelSubject final : public TargetSubject {
+ public:
+  VercelSubject() {
+    auto started = belay::testing::ServerProcess::start(
+        {BELAY_TOOLS_DIR "/venv/bin/python", "-B", BELAY_SOURCE_DIR "/tests/fake/vercel_server.py"},
+        "{\"port\"");
+    EXPECT_TRUE(started) << started.error().message();
+    server_ = std::move(started).value();
+    port_ = parse_json(server_->line())->at("port").get<int>();
+    proxy = std::make_unique<HttpProxy>(port_);
+    config.project = "prj_frontend";
+    config.team = "team_shop";
+    config.domain = "shop.example.org";
+    config.token = Secret("vercel-token");
+    config.endpoint = proxy->url();
+    config.limit = std::chrono::minutes(10);
+    remake();
+  }
+  void remake() { target_ = target::make_vercel(config, clock, random_); }
+  target::Target& target() override { return *target_; }
+  target::Artifact good() override {
+    const Path source = scratch_.path() / ("source-" + std::to_string(sources_++));
+    EXPECT_TRUE(make_folder(source / "frontend/node_modules/x"));
+    EXPECT_TRUE(write_file(source / "frontend/index.js", "the site"));
+    EXPECT_TRUE(write_file(source / "frontend/node_modules/x/big", "not sent"));
+    target::Artifact artifact{source};
+    artifact.folder = "frontend";
+    return artifact;
+  }
+  target::Artifact broken() override {
+    auto artifact = good();
+    EXPECT_TRUE(write_file(artifact.source / "frontend/broken", ""));
+    return artifact;
+  }
+  // Past the proxy.
+  Json ask(const std::string& path) {
+    net::Request request;
+    request.url = "http://127.0.0.1:" + std::to_string(port_) + path;
+    SystemClock real;
+    const auto answer = net::make_client(real)->send(request, {});
+    EXPECT_TRUE(answer.ok());
+    return answer ? parse_json(answer->body).value() : Json();
+  }
+  Json state() { return ask("/-/state"); }
+  void reset() {
+    proxy->plan({});
+    ask("/-/reset");
+    remake();
+  }
+
+  std::unique_ptr<HttpProxy> proxy;
+  target::VercelConfig config;
+  FakeClock clock;
+
+ private:
+  ScratchFolder scratch_ = ScratchFolder::make("belay-vercel").value();
+  SeededRandom random_;
+  std::unique_ptr<belay::testing::ServerProcess> server_;
+  int port_ = 0, sources_ = 0;
+  std::unique_ptr<target::Target> target_;
+};
+
+std::unique_ptr<TargetSubject> on_the_stand_in() {
+  return std::make_unique<VercelSubject>();
+}
+INSTANTIATE_TEST_SUITE_P(Vercel, TargetContract, ::testing::Values(&on_the_stand_in));
+INSTANTIATE_TEST_SUITE_P(Vercel, CommandContract, ::testing::Values(&on_the_stand_in));
+
+struct Vercel : ::testing::Test {
+  VercelSubject on;
+  const Version v1{"frontend", "prod-1"}, v2{"frontend", "prod-2"};
+
+  Status prepare(const Version& version) {
+    return on.target().prepare(version, on.good(), "key-" + version.release, {}, {});
+  }
+  Status activate(const Version& version) {
+    return on.target().activate(version, {}, "a-" + version.release, {}, {});
+  }
+  // Two releases, and back to the first.
+  Status there_and_back() {
+    TRY(prepare(v1));
+    TRY(activate(v1));
+    TRY(prepare(v2));
+    TRY(activate(v2));
+    return on.target().go_back(v1, {}, "b-1", {}, {});
+  }
+  // One deployment of each release, the first is live, and no request was wrong.
+  void expect_all_well() {
+    const auto state = on.state();
+    std::map<std::string, int> made;
+    std::string first;
+    for (const auto& each : state["deployments"]) {
+      ++made[each["meta"]["belayRelease"]];
+      if (each["meta"]["belayRelease"] == "prod-1") first = each["id"];
+    }
+    EXPECT_EQ(made, (std::map<std::string, int>{{"prod-1", 1}, {"prod-2", 1}})) << state.dump(1);
+    EXPECT_EQ(state["alias"]["to"], first);
+    EXPECT_EQ(state["complaints"], Json::array());
+  }
+};
+
+TEST_F(Vercel, NothingIsLiveBeforeItIsPromoted) {
+  ASSERT_TRUE(prepare(v1));
+  EXPECT_EQ(on.state()["alias"]["to"], nullptr);
+  EXPECT_EQ(on.target().status(v1)->phase, Phase::prepared);
+  const auto done = activate(v1);
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(on.target().status(v1)->phase, Phase::running);
+}
+
+TEST_F(Vercel, OnlyTheServicesFilesAreSentAndEachOnce) {
+  ASSERT_TRUE(prepare(v1));
+  ASSERT_TRUE(prepare(v2));
+  int uploads = 0;
+  on.proxy->plan([&uploads](int, const std::string& head) -> std::optional<HttpFault> {
+    uploads += head.starts_with("POST /v2/files");
+    return std::nullopt;
+  });
+  ASSERT_TRUE(prepare({"frontend", "prod-3"}));
+  EXPECT_EQ(uploads, 0);
+  EXPECT_EQ(on.state()["complaints"], Json::array());
+}
+
+TEST_F(Vercel, ABuildThatFailsIsToldWithItsLastLines) {
+  std::string said;
+  const auto done = on.target().prepare(v1, on.broken(), "k",
+                                        [&said](std::string_view text) { said += text; }, {});
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message().find("exited with 1"), std::string::npos);
+  EXPECT_NE(done.error().message().find("it is broken"), std::string::npos);
+  EXPECT_NE(said.find("BUILDING"), std::string::npos);
+}
+
+TEST_F(Vercel, WhatCannotBeRolledBackIsPromoted) {
+  ASSERT_TRUE(prepare(v1));
+  const auto back = on.target().go_back(v1, {}, "b", {}, {});
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_TRUE(on.target().status(v1)->live);
+  EXPECT_EQ(on.state()["alias"]["order"]["type"], "promote");
+}
+
+TEST_F(Vercel, WhatIsLiveIsNotRemoved) {
+  ASSERT_TRUE(prepare(v1));
+  ASSERT_TRUE(activate(v1));
+  const auto removed = on.target().remove(v1);
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().fault, Fault::refused);
+  EXPECT_TRUE(on.target().status(v1)->live);
+}
+
+TEST_F(Vercel, AWrongTokenIsDeniedAndStaysSecret) {
+  on.config.token = Secret("a-wrong-token");
+  on.remake();
+  const auto done = prepare(v1);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().fault, Fault::denied);
+  EXPECT_EQ(done.error().message().find("a-wrong-token"), std::string::npos);
+}
+
+TEST_F(Vercel, AStopLeavesTheBuildAndTheSameKeyFindsItAgain) {
+  std::stop_source stop;
+  on.clock.on_sleep([&stop](Millis) { stop.request_stop(); });
+  const auto stopped = on.target().prepare(v1, on.good(), "k", {}, stop.get_token());
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().fault, Fault::cancelled);
+  on.clock.on_sleep({});
+  ASSERT_TRUE(on.target().prepare(v1, on.good(), "k", {}, {}));
+  EXPECT_EQ(on.state()["deployments"].size(), 1u);
+}
+
+TEST_F(Vercel, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
+  ASSERT_TRUE(there_and_back());
+  expect_all_well();
+  const int requests = on.proxy->count();
+  const std::vector<HttpFault> faults{
+      {Action::close},
+      {Action::lose_reply},
+      {Action::cut_reply},
+      {Action::answer, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"},
+      {Action::answer, "HTTP/1.1 429 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"}};
+  for (std::size_t kind = 0; kind < faults.size(); ++kind) {
+    for (int number = 1; number <= requests; ++number) {
+      SCOPED_TRACE("trouble " + std::to_string(kind) + " at request " + std::to_string(number));
+      on.reset();
+      on.proxy->plan([&](int nth, const std::string&) {
+        return nth == number ? std::optional(faults[kind]) : std::nullopt;
+      });
+      const auto done = there_and_back();
+      EXPECT_TRUE(done) << done.error().message();
+      expect_all_well();
+    }
+  }
+}
+
+TEST_F(Vercel, WhereverItDiesWhoeverGoesOnDoublesNothing) {
+  ASSERT_TRUE(there_and_back());
+  const int requests = on.proxy->count();
+  for (int number = 1; number < requests; ++number) {
+    SCOPED_TRACE("dead after request " + std::to_string(number));
+    on.reset();
+    on.proxy->plan([number](int nth, const std::string&) {
+      const auto action = nth == number ? Action::lose_reply : Action::close;
+      return nth >= number ? std::optional(HttpFault{action}) : std::nullopt;
+    });
+    EXPECT_FALSE(there_and_back());
+    on.proxy->plan({});
+    on.remake();
+    const auto done = there_and_back();
+    EXPECT_TRUE(done) << done.error().message();
+    expect_all_well();
+  }
+}
+
+}  // namespace
+}  // namespace belay::contract
