@@ -141,9 +141,9 @@ struct Placement {  // a service in an environment
   std::string service;
   enum class Target { host, command, vercel } target = Target::host;
   // host
-  std::string listen;  // "127.0.0.1:8080", ":443"
+  std::string listen;                // "127.0.0.1:8080", ":443"
   std::vector<std::string> domains;  // vercel: the first is where customers are
-  std::string certificate;  // PEM file for HAProxy
+  std::string certificate;           // PEM file for HAProxy
   std::string user;
   // command: the user's own programs
   std::string prepare, activate, status, rollback;
