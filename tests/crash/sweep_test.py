@@ -71,6 +71,16 @@ class TheSweep(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()):
             self.assertEqual(running.table([asked]), ["announce"])
 
+    def test_customers_are_turned_away_only_after_the_longest_wait_and_only_with_503(self):
+        def events(held):
+            return [{"kind": "step.outcome", "at": 1000, "body": {"step": "hold"}},
+                    {"kind": "step.outcome", "at": 1000 + held, "body": {"step": "lift"}}]
+        away, lost = (0, "order-1: 503 b'Back in a moment'"), (0, "order-2: ConnectionResetError()")
+        self.assertTrue(played.turned_away(events(61_000), [away]))
+        self.assertFalse(played.turned_away(events(3_000), [away]))
+        self.assertFalse(played.turned_away(events(61_000), [away, lost]))
+        self.assertFalse(played.turned_away([], [away]))
+
     def test_a_difference_is_told_with_both_sides(self):
         key, one, two = (bson.encode(each) for each in ({"_id": 1}, {"_id": 1, "a": 1}, {"_id": 1, "a": 1.0}))
         self.assertEqual(played.difference({key: one}, {key: one}), "no difference")
