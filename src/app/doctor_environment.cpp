@@ -149,21 +149,24 @@ void examine_command(const Placement& placed, const std::string& about, Findings
   }
 }
 
-// The token, the project and the team are right: only asking tells.
-void examine_vercel(const Placement& placed, const Result<std::unique_ptr<Works>>& works,
+// The token, the project and what is named there are right: only asking tells.
+void examine_hosted(const Placement& placed, const Result<std::unique_ptr<Works>>& works,
                     const std::string& about, Findings& out) {
+  const std::string platform = placed.target == Placement::Target::vercel ? "Vercel" : "Railway";
   if (!works) {
     out.bad(about, works.error().message(), "give it where `secrets:` says, or in the environment");
     return;
   }
-  auto versions = (*works)->site.target(placed.service).versions(placed.service);
-  if (!versions) {
-    out.bad(about, versions.error().message(),
-            "look at project, team and token; the token must be one of that team's");
+  auto status = (*works)->site.target(placed.service).status({placed.service, "doctor"});
+  if (!status) {
+    out.bad(
+        about, status.error().message(),
+        "look at what belay.yaml names there, and at the token: it must be one of that project");
     return;
   }
-  out.good(about, fmt::format("Vercel answers for {}; {} releases are there, customers at {}",
-                              placed.project, versions->size(), placed.domains.front()));
+  out.good(about,
+           fmt::format("{} answers for {}", platform, placed.project) +
+               (placed.domains.empty() ? "" : "; customers are at " + placed.domains.front()));
 }
 
 std::string written_vault(const Project& project, const EnvironmentSpec& env) {
@@ -218,8 +221,8 @@ void examine_services(Desk& desk, const EnvironmentSpec& env, Findings& out) {
       examine_command(placed, about, out);
       continue;
     }
-    if (placed.target == Placement::Target::vercel) {
-      examine_vercel(placed, works, about, out);
+    if (is_hosted(placed)) {
+      examine_hosted(placed, works, about, out);
       continue;
     }
     const auto user = user_of(desk.project.spec, placed);

@@ -102,7 +102,9 @@ Uses uses_of(const Project& project, const std::string& environment) {
   }
   for (const auto& placed : env.services) {
     add_env(uses, placed.env, environment + "." + placed.service);
-    if (placed.token) add_uses(uses, placed.token->names(), placed.service + ".token");
+    for (const auto& token : {placed.token, placed.account_token}) {
+      if (token) add_uses(uses, token->names(), placed.service + ".token");
+    }
     if (const auto* service = project.spec.service(placed.service))
       add_env(uses, service->env, placed.service);
   }

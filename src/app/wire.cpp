@@ -16,6 +16,7 @@
 #include "engine/releases.hpp"
 #include "storage/azure.hpp"
 #include "storage/s3.hpp"
+#include "target/railway.hpp"
 #include "target/vercel.hpp"
 #include "vault/absent.hpp"
 
@@ -132,6 +133,22 @@ Result<std::unique_ptr<target::Target>> vercel(Desk& desk, Secrets& secrets,
   return target::make_vercel(std::move(config), desk.world().clock, desk.world().random);
 }
 
+Result<std::unique_ptr<target::Target>> railway(Desk& desk, Secrets& secrets,
+                                                const pipeline::Placement& placed,
+                                                const std::string& environment) {
+  target::RailwayConfig config;
+  config.project = placed.project;
+  config.environment = placed.their_environment.empty() ? environment : placed.their_environment;
+  config.service = placed.their_service.empty() ? placed.service : placed.their_service;
+  config.project_token = placed.token.has_value();
+  const auto& token = placed.token ? *placed.token : *placed.account_token;
+  TRY_LET(config.token, secrets.expand(token).in(placed.service + ".token"));
+  if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
+  config.limit = placed.limit;
+  config.folder = desk.project.places.environment(environment) / "railway";
+  return target::make_railway(std::move(config), desk.world().clock, desk.world().random);
+}
+
 Status wire_targets(Desk& desk, Works& works, const std::string& environment) {
   const Path folder = desk.project.places.environment(environment);
   auto& children = desk.world().children;
@@ -144,6 +161,8 @@ Status wire_targets(Desk& desk, Works& works, const std::string& environment) {
           desk.world().clock);
     } else if (placed.target == pipeline::Placement::Target::vercel) {
       TRY_LET(slot, vercel(desk, *works.secrets, placed));
+    } else if (placed.target == pipeline::Placement::Target::railway) {
+      TRY_LET(slot, railway(desk, *works.secrets, placed, environment));
     } else {
       slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
                                    placed.limit, folder / "command", desk.project.places.state},

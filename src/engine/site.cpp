@@ -84,8 +84,8 @@ void Site::let_finish(const std::string& service, const std::string& release, Mi
 std::string Site::url_of(const std::string& service) const {
   const auto* placed = placement(service);
   if (placed == nullptr) return {};
-  if (placed->target == pipeline::Placement::Target::vercel && !placed->domains.empty())
-    return "https://" + placed->domains.front();
+  if (is_hosted(*placed))
+    return placed->domains.empty() ? "" : "https://" + placed->domains.front();
   if (placed->listen.empty()) return {};
   const std::string scheme = placed->certificate.empty() ? "http://" : "https://";
   std::string address = placed->listen;

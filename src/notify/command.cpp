@@ -64,20 +64,23 @@ class CommandNotifier final : public Notifier {
     const auto what = "announce \"" + one_line(announcement.title) + "\"";
     TRY(begin(announcement, key).in(what));
     TRY_LET(const auto ended, children_.wait(key, {}, {}).in(what));
-    remove_input(key);
+    remove_inputs(key);
     return judge(ended, key).in(what);
   }
 
  private:
   Path input_of(const std::string& key) const { return folder_ / (key + ".json"); }
 
-  // Also what a killed process had half written of it.
-  void remove_input(const std::string& key) const {
-    const auto begin = input_of(key).filename().string();
+  // Also what a killed process had written, half or whole, of this run's earlier ones: not each of
+  // them is told once more. A key begins with its run.
+  void remove_inputs(const std::string& key) const {
+    const auto begin = key.substr(0, key.find('.') + 1);
     std::error_code code;
     std::vector<Path> found;
     for (const auto& entry : std::filesystem::directory_iterator(folder_, code)) {
-      if (entry.path().filename().string().starts_with(begin)) found.push_back(entry.path());
+      const auto name = entry.path().filename().string();
+      const bool input = name.find(".json") != std::string::npos && entry.is_regular_file(code);
+      if (input && name.starts_with(begin)) found.push_back(entry.path());
     }
     for (const auto& path : found) std::filesystem::remove(path, code);
   }

@@ -139,21 +139,29 @@ struct Freeze {  // every week: "Fri 16:00" "Mon 08:00" "Europe/Paris"
 
 struct Placement {  // a service in an environment
   std::string service;
-  enum class Target { host, command, vercel } target = Target::host;
+  enum class Target { host, command, vercel, railway } target = Target::host;
   // host
   std::string listen;                // "127.0.0.1:8080", ":443"
-  std::vector<std::string> domains;  // vercel: the first is where customers are
+  std::vector<std::string> domains;  // hosted: the first is where customers are
   std::string certificate;           // PEM file for HAProxy
   std::string user;
   // command: the user's own programs
   std::string prepare, activate, status, rollback;
-  Millis limit = std::chrono::minutes(15);  // vercel: 45 minutes, when not written
-  // vercel
-  std::string project, team, endpoint;  // endpoint empty: Vercel's
+  Millis limit = std::chrono::minutes(15);  // hosted: 45 minutes, when not written
+  // hosted: vercel, railway
+  std::string project, endpoint;  // endpoint empty: the platform's own
   std::optional<Template> token = {};
-  std::map<std::string, Template> env;       // over the service's
-  std::optional<std::string> env_file = {};  // instead of the service's
+  std::string team;                              // vercel
+  std::string their_service, their_environment;  // railway; empty: named as here
+  std::optional<Template> account_token = {};    // railway: instead of the project's
+  std::map<std::string, Template> env;           // over the service's
+  std::optional<std::string> env_file = {};      // instead of the service's
 };
+
+// On a platform that builds and runs it by itself.
+inline bool is_hosted(const Placement& placed) {
+  return placed.target == Placement::Target::vercel || placed.target == Placement::Target::railway;
+}
 
 enum class Strategy { all_at_once, blue_green };
 enum class Busy { queue, supersede, refuse };

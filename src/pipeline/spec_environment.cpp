@@ -74,17 +74,24 @@ void read_commands(Keys& keys, Placement& place) {
   keys["limit"].duration(place.limit, std::chrono::seconds(1));
 }
 
-void read_vercel(Keys& keys, Placement& place) {
+void read_token(const Field& field, std::optional<Template>& token) {
+  if (!field) return;
+  Template read;
+  field.secret(read);
+  if (field.complaints->complained(field.key)) return;
+  if (read.literal())
+    return field.complain("expected ${NAME}; the token itself does not belong here");
+  token = read;
+}
+
+void read_hosted(Keys& keys, Placement& place) {
   keys["project"].text(place.project);
   keys["team"].text(place.team);
+  keys["service"].text(place.their_service);
+  keys["environment"].text(place.their_environment);
   keys["endpoint"].text(place.endpoint);
-  if (const auto token = keys["token"]) {
-    Template read;
-    token.secret(read);
-    if (read.literal() && !token.complaints->complained(token.key))
-      token.complain("expected ${NAME}; the token itself does not belong here");
-    place.token = read;
-  }
+  read_token(keys["token"], place.token);
+  read_token(keys["account_token"], place.account_token);
 }
 
 using Target = Placement::Target;
@@ -94,6 +101,7 @@ constexpr const char* name_of(Target target) {
     case Target::host: return "host";
     case Target::command: return "command";
     case Target::vercel: return "vercel";
+    case Target::railway: return "railway";
   }
   return "";
 }
@@ -103,16 +111,19 @@ const std::map<std::string, std::vector<Target>> keys_of_targets{
     {"listen", {Target::host}},
     {"certificate", {Target::host}},
     {"user", {Target::host}},
-    {"domains", {Target::host, Target::vercel}},
+    {"domains", {Target::host, Target::vercel, Target::railway}},
     {"prepare", {Target::command}},
     {"activate", {Target::command}},
     {"status", {Target::command}},
     {"rollback", {Target::command}},
-    {"limit", {Target::command, Target::vercel}},
-    {"project", {Target::vercel}},
+    {"limit", {Target::command, Target::vercel, Target::railway}},
+    {"project", {Target::vercel, Target::railway}},
+    {"token", {Target::vercel, Target::railway}},
+    {"endpoint", {Target::vercel, Target::railway}},
     {"team", {Target::vercel}},
-    {"token", {Target::vercel}},
-    {"endpoint", {Target::vercel}}};
+    {"service", {Target::railway}},
+    {"environment", {Target::railway}},
+    {"account_token", {Target::railway}}};
 
 void refuse_other_target(const Field& field, const Keys& keys, const Placement& place) {
   const auto target = place.target;
@@ -129,28 +140,36 @@ void refuse_other_target(const Field& field, const Keys& keys, const Placement& 
     if (!keys.has(key)) say(key, fmt::format("missing; {}", hint));
   };
   if (target == Target::command) need("activate", "the program that makes a release live");
-  if (target != Target::vercel) return;
-  need("project", "its id or name at Vercel, as in: project: prj_...");
-  if (place.domains.empty())
-    say("domains", "missing; where customers are, as in: domains: [shop.example.org]");
-  need("token", "as in: token: ${VERCEL_TOKEN}");
+  if (target == Target::vercel) {
+    need("project", "its id or name at Vercel, as in: project: prj_...");
+    need("token", "as in: token: ${VERCEL_TOKEN}");
+    if (place.domains.empty())
+      say("domains", "missing; where customers are, as in: domains: [shop.example.org]");
+  }
+  if (target == Target::railway) {
+    need("project", "its id at Railway, as in: project: 6b2f...");
+    if (keys.has("token") == keys.has("account_token"))
+      say("token", "expected one of token: ${NAME} (the project's) and account_token: ${NAME}");
+  }
+  if (!is_hosted(place)) return;
   for (const auto* key : {"env", "env_file"}) {
-    if (keys.has(key)) say(key, not_in_this_version("giving variables to Vercel", {"its project"}));
+    if (keys.has(key))
+      say(key, not_in_this_version("giving variables to the platform", {"its own settings"}));
   }
 }
 
 void read_placement(const Field& field, Placement& place) {
   Keys keys(field);
-  const int target = keys["target"].choice({"host", "command", "vercel"}, {"railway"});
+  const int target = keys["target"].choice({"host", "command", "vercel", "railway"});
   // What belongs to another target is not worth a second complaint.
   if (target < 0 && keys.has("target")) return;
   if (target > 0) place.target = static_cast<Target>(target);
-  if (place.target == Target::vercel) place.limit = std::chrono::minutes(45);
+  if (is_hosted(place)) place.limit = std::chrono::minutes(45);
   read_host(keys, place);
   read_env(keys["env"], place.env);
   if (const auto file = keys["env_file"]) file.relative_path(place.env_file.emplace());
   read_commands(keys, place);
-  read_vercel(keys, place);
+  read_hosted(keys, place);
   for (const auto* word : {"port", "bind", "address"}) keys.also_called(word, "listen");
   for (const auto* word : {"domain", "hostname"}) keys.also_called(word, "domains");
   for (const auto* word : {"cert", "tls"}) keys.also_called(word, "certificate");

@@ -195,13 +195,14 @@ void look_at_host(const Look& look, const std::string& key, const Placement& pla
   }
 }
 
-void look_at_vercel(const Look& look, const std::string& key, const Service& service) {
-  if (service.kind == Service::Kind::worker)
+void look_at_hosted(const Look& look, const std::string& key, const Placement& place,
+                    const Service& service) {
+  if (service.kind == Service::Kind::worker && place.target == Placement::Target::vercel)
     look.say(key + ".target", "a worker does not run at Vercel");
   if (service.env.empty() && !service.env_file) return;
   look.say(key + ".target",
-           fmt::format("services.{}.env is not given to Vercel in this version of Belay: set the "
-                       "variables in the project there, and write `env:` where other environments "
+           fmt::format("services.{}.env is not given to the platform in this version of Belay: "
+                       "set the variables there, and write `env:` where other environments "
                        "place the service",
                        service.name));
 }
@@ -220,7 +221,7 @@ void look_at_placements(const Look& look, const std::string& key,
     const bool readable = !look.complaints.complained(at + ".target");
     if (place.target == Placement::Target::host && readable)
       look_at_host(look, at, place, *service);
-    if (place.target == Placement::Target::vercel) look_at_vercel(look, at, *service);
+    if (is_hosted(place)) look_at_hosted(look, at, place, *service);
     look_at_env(look, at + ".env", place.env);
     for (std::size_t j = 0; j < i; ++j) {
       if (!clash(environment.services[j], place)) continue;

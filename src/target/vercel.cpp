@@ -10,6 +10,7 @@
 #include "base/assert.hpp"
 #include "base/hash.hpp"
 #include "base/text.hpp"
+#include "target/hosted.hpp"
 #include "target/vercel_api.hpp"
 #include "target/version_files.hpp"
 
@@ -26,9 +27,7 @@ constexpr const char* meta_commit = "belayCommit";
 constexpr const char* meta_key = "belayKey";
 
 constexpr std::size_t largest_file = std::size_t{100} << 20;
-constexpr int most_rounds = 4;     // of uploading what Vercel misses
-constexpr int looks_for_lost = 5;  // for a deployment whose creation was not answered
-constexpr Millis between_looks = std::chrono::seconds(2);
+constexpr int most_uploads = 4;  // of uploading what Vercel misses
 
 std::string sha1_of(std::string_view bytes) {
   std::string digest(20, '\0');
@@ -45,13 +44,6 @@ struct SourceFile {
   std::uintmax_t bytes = 0;
   unsigned mode = 0;
 };
-
-// As the official client's rhythm: quick at first, then patient.
-Millis pause_after(Millis waited) {
-  using std::chrono::seconds;
-  if (waited < seconds(15)) return seconds(1);
-  return waited < seconds(60) ? seconds(5) : seconds(15);
-}
 
 Result<std::vector<SourceFile>> files_in(const Path& folder) {
   std::vector<SourceFile> files;
@@ -249,7 +241,7 @@ class Vercel final : public Target {
     TRY_LET(const auto files,
             files_in((artifact.source / artifact.folder).lexically_normal()).in("the files"));
     const auto body = order(version, artifact, key, files);
-    for (int round = 0; round < most_rounds; ++round) {
+    for (int round = 0; round < most_uploads; ++round) {
       auto created = api_.create(body, stop);
       if (!created && created.error().effect == Effect::unknown) {
         TRY_LET(auto lost, look_for_lost(version, key, stop));

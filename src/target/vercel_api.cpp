@@ -4,20 +4,13 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "target/hosted.hpp"
 
 namespace belay::target {
 
 namespace {
 
-constexpr std::size_t largest_answer = std::size_t{64} << 20;
-constexpr Millis request_timeout = std::chrono::seconds(60);
 constexpr int most_pages = 50;  // of a hundred deployments
-
-std::string text_in(const Json& json, const char* member) {
-  const auto found = json.is_object() ? json.find(member) : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>()
-                                                                       : "";
-}
 
 // Lists say `uid` and `state`, a single deployment `id` and `readyState`.
 Result<Deployment> deployment_from(const Json& json) {
@@ -113,18 +106,6 @@ Result<net::Response> VercelApi::ask(const net::Request& request, const std::sto
   return std::move(sent.response);
 }
 
-Result<net::Response> VercelApi::ask_once(const net::Request& request,
-                                          const std::stop_token& stop) {
-  for (int attempt = 1;; ++attempt) {
-    TRY_LET(auto answer, client_->send(request, stop).in("Vercel"));
-    if (answer.status != 429 || attempt == config_.patience.attempts) return answer;
-    const auto asked = net::asked_to_wait(answer, clock_.now());
-    if (asked && *asked > config_.patience.longest_asked) return answer;
-    if (!clock_.sleep(net::wait_after(attempt, asked, config_.patience, random_), stop))
-      return answer;
-  }
-}
-
 Result<Json> VercelApi::get(const std::string& path, net::Query query,
                             const std::stop_token& stop) {
   TRY_LET(const auto answer, ask(request("GET", path, std::move(query)), stop));
@@ -154,7 +135,7 @@ Status VercelApi::deployments(const std::function<bool(const Deployment&)>& want
       TRY_LET(const auto read, deployment_from(each));
       if (!wanted(read)) return {};
     }
-    const auto next = json.value("/pagination/next"_json_pointer, Json());
+    const auto& next = member_in(member_in(json, "pagination"), "next");
     if (!next.is_number_integer()) return {};
     query["until"] = std::to_string(next.get<std::int64_t>());
   }
@@ -175,7 +156,8 @@ Result<Created> VercelApi::create(const Json& body, const std::stop_token& stop)
   auto order = request("POST", "/v13/deployments",
                        {{"skipAutoDetectionConfirmation", "1"}, {"forceNew", "1"}});
   order.body = body.dump();
-  TRY_LET(const auto answer, ask_once(order, stop));
+  TRY_LET(const auto answer,
+          ask_once(*client_, order, config_.patience, clock_, random_, stop).in("Vercel"));
   if (answer.status == 400) {
     const auto said = refusal_in(answer);
     const auto missing = said.find("missing");

@@ -59,8 +59,6 @@ class VercelApi {
                        net::Query query = {}) const;
   // Repeated while it passes.
   Result<net::Response> ask(const net::Request& request, const std::stop_token& stop);
-  // Repeated only where Vercel says that it did nothing (429).
-  Result<net::Response> ask_once(const net::Request& request, const std::stop_token& stop);
   Result<Json> get(const std::string& path, net::Query query, const std::stop_token& stop);
   Result<std::string> project_id(const std::stop_token& stop);
   Status point(const char* version, const char* verb, const std::string& id,

@@ -36,7 +36,7 @@ TEST_P(TargetContract, AVersionIsNeverTakenForOneOfAnotherCommit) {
   EXPECT_EQ(status(v1).phase, target::Phase::prepared);
 }
 
-TEST_P(TargetContract, AFailedBuildIsAnErrorAndLeavesNoVersion) {
+TEST_P(BuildContract, AFailedBuildIsAnErrorAndLeavesNoVersion) {
   const Status done = target().prepare(v1, subject_->broken(), "k1", {}, {});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().fault, Fault::refused) << done.error().message();
@@ -45,7 +45,7 @@ TEST_P(TargetContract, AFailedBuildIsAnErrorAndLeavesNoVersion) {
   EXPECT_TRUE(target().versions("shop")->empty());
 }
 
-TEST_P(TargetContract, AVersionCanBePreparedAfterItsBuildFailed) {
+TEST_P(BuildContract, AVersionCanBePreparedAfterItsBuildFailed) {
   ASSERT_FALSE(target().prepare(v1, subject_->broken(), "k1", {}, {}));
   const Status again = prepare(v1, "k2");
   ASSERT_TRUE(again) << again.error().message();

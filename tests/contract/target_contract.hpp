@@ -2,7 +2,7 @@
 // What every Target promises. The tests are in the .cpp beside it; a provider's test instantiates
 // them:
 //   INSTANTIATE_TEST_SUITE_P(Host, TargetContract, testing::Values(&make_host_subject));
-// and likewise HostContract or CommandContract.
+// and likewise BuildContract, HostContract or CommandContract.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -52,6 +52,8 @@ class TargetContract : public ::testing::TestWithParam<MakeTarget> {
   const target::Version v2{"shop", "r2"};
 };
 
+// Targets that build before anything is live.
+class BuildContract : public TargetContract {};
 // Targets that run the versions themselves, beside each other.
 class HostContract : public TargetContract {};
 // Targets where the user's own programs say what is live.

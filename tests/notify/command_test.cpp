@@ -104,6 +104,21 @@ TEST_F(CommandNotifierTest, ItsInputIsGoneAfterwardsAndWhatAKilledProcessLeftOfI
   EXPECT_TRUE(std::filesystem::is_empty(file("work")));
 }
 
+// A run that stopped, was told so by nobody, and went on: its announcement is never made.
+TEST_F(CommandNotifierTest, WhatAKilledProcessLeftOfTheRunsEarlierOnesGoesToo) {
+  ASSERT_TRUE(make_folder(file("work")));
+  for (const char* name : {"run-1.stopped.45.1.json.tmp19515-60", "run-1.stopped.45.1.json"})
+    ASSERT_TRUE(write_file(file("work/" + std::string(name)), "{"));
+  for (const char* name : {"run-11.stopped.45.1.json", "run-1.build.1.copy"})
+    ASSERT_TRUE(write_file(file("work/" + std::string(name)), "another's"));
+  ASSERT_TRUE(command("cat", seconds(10))->announce(said_, "run-1.announce.1").ok());
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(file("work")))
+    left.push_back(entry.path().filename().string());
+  std::sort(left.begin(), left.end());
+  EXPECT_EQ(left, (std::vector<std::string>{"run-1.build.1.copy", "run-11.stopped.45.1.json"}));
+}
+
 TEST_F(CommandNotifierTest, AProgramThatReadsNothingIsFine) {
   said_.text = std::string(4 << 20, 'x');
   EXPECT_TRUE(command("true", seconds(10))->announce(said_, "run-1.announce.1").ok());

@@ -53,6 +53,7 @@ std::unique_ptr<TargetSubject> without_status() {
   return std::make_unique<CommandSubject>(false);
 }
 INSTANTIATE_TEST_SUITE_P(Command, TargetContract, testing::Values(&with_status, &without_status));
+INSTANTIATE_TEST_SUITE_P(Command, BuildContract, testing::Values(&with_status, &without_status));
 INSTANTIATE_TEST_SUITE_P(Command, CommandContract, testing::Values(&with_status, &without_status));
 
 const Version v1{"shop", "r1"};

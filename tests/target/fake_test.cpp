@@ -27,9 +27,11 @@ std::unique_ptr<TargetSubject> fake_command() {
 }
 
 INSTANTIATE_TEST_SUITE_P(FakeHost, TargetContract, testing::Values(&fake_host));
+INSTANTIATE_TEST_SUITE_P(FakeHost, BuildContract, testing::Values(&fake_host));
 INSTANTIATE_TEST_SUITE_P(FakeHost, HostContract, testing::Values(&fake_host));
 INSTANTIATE_TEST_SUITE_P(FakeCommand, CommandContract, testing::Values(&fake_command));
 INSTANTIATE_TEST_SUITE_P(FakeCommand, TargetContract, testing::Values(&fake_command));
+INSTANTIATE_TEST_SUITE_P(FakeCommand, BuildContract, testing::Values(&fake_command));
 
 TEST(FakeTarget, ALostReplyIsDoneAndSaysUnknown) {
   fake::FakeTarget target;

@@ -23,6 +23,7 @@ std::unique_ptr<TargetSubject> host() {
   return std::make_unique<HostSubject>();
 }
 INSTANTIATE_TEST_SUITE_P(Host, TargetContract, testing::Values(&host));
+INSTANTIATE_TEST_SUITE_P(Host, BuildContract, testing::Values(&host));
 INSTANTIATE_TEST_SUITE_P(Host, HostContract, testing::Values(&host));
 
 class Host : public ::testing::Test {

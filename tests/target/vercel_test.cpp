@@ -85,6 +85,7 @@ std::unique_ptr<TargetSubject> on_the_stand_in() {
   return std::make_unique<VercelSubject>();
 }
 INSTANTIATE_TEST_SUITE_P(Vercel, TargetContract, ::testing::Values(&on_the_stand_in));
+INSTANTIATE_TEST_SUITE_P(Vercel, BuildContract, ::testing::Values(&on_the_stand_in));
 INSTANTIATE_TEST_SUITE_P(Vercel, CommandContract, ::testing::Values(&on_the_stand_in));
 
 struct Vercel : ::testing::Test {

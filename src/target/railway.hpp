@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A service on Railway, by its GraphQL API. Railway builds and puts live in one: prepare() only
+// notes what is meant, activate() has the commit deployed and waits until Railway's own health
+// check lets it be live; when it does not, what was live stays. Which deployment belongs to which
+// release is kept in `folder`, with what was there before each order: after a lost answer Belay
+// finds what it may have made instead of making another.
+#pragma once
+
+#include "base/random.hpp"
+#include "net/patience.hpp"
+#include "target/target.hpp"
+
+namespace belay::target {
+
+struct RailwayConfig {
+  std::string project;      // its id
+  std::string environment;  // there: its id or name
+  std::string service;      // there: its id or name
+  Secret token;
+  bool project_token = true;  // false: an account's or a workspace's
+  std::string endpoint = "https://backboard.railway.com/graphql/v2";
+  Millis limit = std::chrono::minutes(45);  // of a deployment
+  Path folder;                              // what is known of each release; made when needed
+  net::Patience patience = {};
+};
+
+// Connects to nothing yet. Waits for deployments by `clock`.
+std::unique_ptr<Target> make_railway(RailwayConfig config, Clock& clock, Random& random);
+
+}  // namespace belay::target

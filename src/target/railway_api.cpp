@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/railway_api.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/text.hpp"
+#include "target/hosted.hpp"
+
+namespace belay::target {
+
+namespace {
+
+constexpr const char* place_query =
+    "query project($id: String!) { project(id: $id) { "
+    "environments { edges { node { id name } } } services { edges { node { id name } } } } }";
+constexpr const char* deployment_query =
+    "query deployment($id: String!) { deployment(id: $id) { id status canRollback meta } }";
+constexpr const char* deployments_query =
+    "query deployments($input: DeploymentListInput!, $first: Int) { "
+    "deployments(input: $input, first: $first) { edges { node { id status canRollback meta } } } }";
+constexpr const char* deploy_order =
+    "mutation serviceInstanceDeployV2($environmentId: String!, $serviceId: String!, "
+    "$commitSha: String) { serviceInstanceDeployV2(environmentId: $environmentId, "
+    "serviceId: $serviceId, commitSha: $commitSha) }";
+constexpr const char* roll_back_order =
+    "mutation deploymentRollback($id: String!) { deploymentRollback(id: $id) }";
+constexpr const char* log_query =
+    "query buildLogs($deploymentId: String!, $limit: Int) { "
+    "buildLogs(deploymentId: $deploymentId, limit: $limit) { message } }";
+constexpr int newest = 20, log_lines = 500;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
+}
+
+// The first error's message decides; Railway tells a wrong token and a missing right alike.
+Fault fault_of(const std::string& message) {
+  const auto text = lower(message);
+  for (const auto* word : {"not authorized", "token not found", "two factor"}) {
+    if (text.find(word) != std::string::npos) return Fault::denied;
+  }
+  return text.find("not found") != std::string::npos ? Fault::missing : Fault::refused;
+}
+
+// Railway puts its errors into the body, whatever the status is.
+Result<Json> data_of(const net::Response& response, const char* operation) {
+  const auto what = fmt::format("Railway, {}: {}", operation, response.status);
+  if (response.status == 429) return fail(Fault::busy, what + ": too many requests");
+  if (response.status >= 500) return unknown_effect(Fault::unreachable, what);
+  const auto json = parse_json(response.body);
+  if (!json || !json->is_object())
+    return unknown_effect(Fault::corrupt, what + ": the answer is no JSON");
+  if (const auto errors = json->find("errors");
+      errors != json->end() && errors->is_array() && !errors->empty()) {
+    const auto message = text_in(errors->front(), "message");
+    return fail(fault_of(message), what + ": " + printable(message.substr(0, 300)));
+  }
+  const auto data = json->find("data");
+  if (data == json->end() || !data->is_object())
+    return unknown_effect(Fault::corrupt, what + ": the answer has no data");
+  return *data;
+}
+
+Result<RailwayDeployment> railway_deployment(const Json& json) {
+  RailwayDeployment read{text_in(json, "id"), text_in(json, "status"), "", false};
+  if (read.id.empty() || read.status.empty())
+    return fail(Fault::corrupt, "Railway's answer has a deployment without id or status");
+  read.can_roll_back = flag_in(json, "canRollback");
+  read.commit = text_in(member_in(json, "meta"), "commitHash");
+  return read;
+}
+
+// The nodes of a connection (edges { node }).
+Result<std::vector<Json>> nodes_in(const Json& json, const char* member) {
+  const auto& edges = member_in(member_in(json, member), "edges");
+  if (!edges.is_array())
+    return fail(Fault::corrupt, fmt::format("Railway's answer has no {}", member));
+  std::vector<Json> nodes;
+  for (const auto& edge : edges) {
+    if (const auto& node = member_in(edge, "node"); node.is_object()) nodes.push_back(node);
+  }
+  return nodes;
+}
+
+// The id of the one that has this id or this name.
+Result<std::string> id_of(const Json& project, const char* member, const std::string& wanted) {
+  TRY_LET(const auto nodes, nodes_in(project, member));
+  std::vector<std::string> names;
+  for (const auto& node : nodes) {
+    if (text_in(node, "id") == wanted || text_in(node, "name") == wanted)
+      return text_in(node, "id");
+    names.push_back(text_in(node, "name"));
+  }
+  return fail(Fault::missing, fmt::format("Railway's project has no {} among its {}: {}", wanted,
+                                          member, printable(join(names, ", "))));
+}
+
+}  // namespace
+
+bool is_up(const RailwayDeployment& deployment) {
+  return deployment.status == "SUCCESS" || deployment.status == "SLEEPING";
+}
+
+bool is_down(const RailwayDeployment& deployment) {
+  constexpr std::array over{"FAILED", "CRASHED", "SKIPPED", "REMOVING", "REMOVED"};
+  return std::find(over.begin(), over.end(), deployment.status) != over.end();
+}
+
+RailwayApi::RailwayApi(const RailwayConfig& config, Clock& clock, Random& random)
+    : config_(config), clock_(clock), random_(random), client_(net::make_client(clock)) {}
+
+net::Request RailwayApi::request(const char* operation, const char* query,
+                                 const Json& variables) const {
+  net::Request request;
+  request.method = "POST";
+  request.url = config_.endpoint;
+  request.body =
+      Json{{"operationName", operation}, {"query", query}, {"variables", variables}}.dump();
+  request.headers["content-type"] = "application/json";
+  if (config_.project_token) {
+    request.headers["project-access-token"] = config_.token.reveal();
+  } else {
+    request.headers["authorization"] = "Bearer " + config_.token.reveal();
+  }
+  request.timeout = request_timeout;
+  request.largest_body = largest_answer;
+  return request;
+}
+
+Result<Json> RailwayApi::read(const char* operation, const char* query, const Json& variables,
+                              const std::stop_token& stop) {
+  const auto asked = request(operation, query, variables);
+  TRY_LET(const auto sent, net::send_patiently(
+                               *client_, [&]() -> Result<net::Request> { return asked; },
+                               config_.patience, clock_, random_, stop)
+                               .in("Railway"));
+  return data_of(sent.response, operation);
+}
+
+Result<Json> RailwayApi::order(const char* operation, const char* query, const Json& variables,
+                               const std::stop_token& stop) {
+  TRY_LET(const auto answer, ask_once(*client_, request(operation, query, variables),
+                                      config_.patience, clock_, random_, stop)
+                                 .in("Railway"));
+  return data_of(answer, operation);
+}
+
+Result<RailwayApi::Place> RailwayApi::place(const std::stop_token& stop) {
+  const std::lock_guard guard(mutex_);
+  if (place_) return *place_;
+  TRY_LET(const auto data, read("project", place_query, {{"id", config_.project}}, stop));
+  const auto& project = member_in(data, "project");
+  if (!project.is_object())
+    return fail(Fault::missing, "Railway has no project " + config_.project);
+  Place found;
+  TRY_LET(found.environment, id_of(project, "environments", config_.environment));
+  TRY_LET(found.service, id_of(project, "services", config_.service));
+  place_ = found;
+  return found;
+}
+
+Result<RailwayDeployment> RailwayApi::deployment(const std::string& id,
+                                                 const std::stop_token& stop) {
+  TRY_LET(const auto data, read("deployment", deployment_query, {{"id", id}}, stop));
+  return railway_deployment(member_in(data, "deployment"));
+}
+
+Result<std::vector<RailwayDeployment>> RailwayApi::deployments(const std::stop_token& stop) {
+  TRY_LET(const auto here, place(stop));
+  const Json input{{"projectId", config_.project},
+                   {"environmentId", here.environment},
+                   {"serviceId", here.service}};
+  TRY_LET(const auto data,
+          read("deployments", deployments_query, {{"input", input}, {"first", newest}}, stop));
+  TRY_LET(const auto nodes, nodes_in(data, "deployments"));
+  std::vector<RailwayDeployment> found;
+  for (const auto& node : nodes) {
+    TRY_LET(auto each, railway_deployment(node));
+    found.push_back(std::move(each));
+  }
+  return found;
+}
+
+Result<std::string> RailwayApi::deploy(const std::string& commit, const std::stop_token& stop) {
+  TRY_LET(const auto here, place(stop));
+  TRY_LET(const auto data, order("serviceInstanceDeployV2", deploy_order,
+                                 {{"environmentId", here.environment},
+                                  {"serviceId", here.service},
+                                  {"commitSha", commit}},
+                                 stop));
+  auto id = text_in(data, "serviceInstanceDeployV2");
+  if (id.empty())
+    return unknown_effect(Fault::corrupt, "Railway did not say which deployment it makes");
+  return id;
+}
+
+Status RailwayApi::roll_back(const std::string& id, const std::stop_token& stop) {
+  TRY_LET(const auto data, order("deploymentRollback", roll_back_order, {{"id", id}}, stop));
+  if (flag_in(data, "deploymentRollback")) return {};
+  return fail(Fault::refused, "Railway did not roll back to " + id);
+}
+
+Result<std::string> RailwayApi::build_log(const std::string& id, const std::stop_token& stop) {
+  TRY_LET(const auto data,
+          read("buildLogs", log_query, {{"deploymentId", id}, {"limit", log_lines}}, stop));
+  std::string text;
+  for (const auto& each : member_in(data, "buildLogs")) {
+    const auto line = text_in(each, "message");
+    if (!line.empty()) text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace belay::target

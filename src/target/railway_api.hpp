@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Belay asks of Railway's GraphQL API, one function an operation. Source: its published schema
+// (introspection), which its documentation contradicts in places; the schema counts.
+#pragma once
+
+#include <mutex>
+
+#include "base/json.hpp"
+#include "target/railway.hpp"
+
+namespace belay::target {
+
+struct RailwayDeployment {
+  std::string id, status;
+  std::string commit;  // of its meta; empty: not said
+  bool can_roll_back = false;
+};
+
+// Live, or live and asleep until the next request.
+bool is_up(const RailwayDeployment& deployment);
+// Never again. What is neither, also a status that nobody knows, is under way.
+bool is_down(const RailwayDeployment& deployment);
+
+class RailwayApi {
+ public:
+  RailwayApi(const RailwayConfig& config, Clock& clock, Random& random);
+
+  // missing when there is none.
+  Result<RailwayDeployment> deployment(const std::string& id, const std::stop_token& stop);
+  // Of the service in the environment, newest first, the last twenty.
+  Result<std::vector<RailwayDeployment>> deployments(const std::stop_token& stop);
+  // Sent once each: after an error whose effect is unknown, look for what it made.
+  Result<std::string> deploy(const std::string& commit, const std::stop_token& stop);
+  Status roll_back(const std::string& id, const std::stop_token& stop);
+  Result<std::string> build_log(const std::string& id, const std::stop_token& stop);
+
+ private:
+  struct Place {
+    std::string environment, service;  // ids
+  };
+  net::Request request(const char* operation, const char* query, const Json& variables) const;
+  Result<Json> read(const char* operation, const char* query, const Json& variables,
+                    const std::stop_token& stop);
+  Result<Json> order(const char* operation, const char* query, const Json& variables,
+                     const std::stop_token& stop);
+  Result<Place> place(const std::stop_token& stop);
+
+  RailwayConfig config_;
+  Clock& clock_;
+  Random& random_;
+  std::unique_ptr<net::Client> client_;
+  std::mutex mutex_;
+  std::optional<Place> place_;
+};
+
+}  // namespace belay::target

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stands for Railway's GraphQL API on loopback, by its introspected schema (August 2026, reduced below
+to what Belay uses).
+
+Each request is held against that schema: arguments with their types, fields that are selected, none on
+a scalar. A wrong one gets an error, as from Railway with status 200, and is listed under "complaints"
+at /-/state; /-/reset forgets everything. A deployment goes a status further each time it is looked at.
+Those of a commit that begins with `bad` fail; what is live then stays. When one is up, the one before it
+is removed, and keeps its image.
+
+Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
+"""
+import json
+import re
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+TOKEN, PROJECT, ENVIRONMENT, SERVICE = "railway-token", "project-1", "env-1", "service-1"
+LOCK = threading.Lock()
+DEPLOYMENTS, COMPLAINTS = [], []
+
+SCHEMA = {
+    "query": {
+        "project": ({"id": "String!"}, "Project"),
+        "deployment": ({"id": "String!"}, "Deployment"),
+        "deployments": ({"input": "DeploymentListInput!", "first": "Int", "after": "String", "last": "Int",
+                         "before": "String"}, "QueryDeploymentsConnection"),
+        "buildLogs": ({"deploymentId": "String!", "limit": "Int", "filter": "String"}, "Log")},
+    "mutation": {
+        "serviceInstanceDeployV2": ({"environmentId": "String!", "serviceId": "String!", "commitSha": "String"}, None),
+        "deploymentRollback": ({"id": "String!"}, None)}}
+TYPES = {
+    "Project": {"id": None, "name": None, "environments": "EnvironmentConnection", "services": "ServiceConnection"},
+    "EnvironmentConnection": {"edges": "EnvironmentEdge"}, "EnvironmentEdge": {"node": "Named", "cursor": None},
+    "ServiceConnection": {"edges": "ServiceEdge"}, "ServiceEdge": {"node": "Named", "cursor": None},
+    "Named": {"id": None, "name": None},
+    "QueryDeploymentsConnection": {"edges": "DeploymentEdge", "pageInfo": "PageInfo"},
+    "DeploymentEdge": {"node": "Deployment", "cursor": None},
+    "PageInfo": {"hasNextPage": None, "endCursor": None},
+    "Deployment": {name: None for name in ("id", "status", "createdAt", "canRollback", "canRedeploy", "meta", "url",
+                                           "staticUrl", "deploymentStopped", "serviceId", "environmentId")},
+    "Log": {"message": None, "timestamp": None, "severity": None}}
+
+
+class Refused(Exception):
+    pass
+
+
+def need(condition, message):
+    if not condition:
+        COMPLAINTS.append(message)
+        raise Refused(message)
+
+
+def selection(words):
+    """{ a b { c } } as a dictionary, from after the brace."""
+    fields, name = {}, None
+    while words:
+        word = words.pop(0)
+        if word == "}":
+            return fields
+        if word == "{":
+            need(name is not None, "a selection of nothing")
+            fields[name] = selection(words)
+        else:
+            name = word
+            fields[name] = None
+    raise Refused("the query does not end")
+
+
+def check(fields, kind):
+    for name, inner in (fields or {}).items():
+        need(name in TYPES[kind], f'Cannot query field "{name}" on type "{kind}".')
+        below = TYPES[kind][name]
+        need((inner is None) == (below is None), f'Field "{name}" of type "{below}": wrong selection.')
+        if below:
+            check(inner, below)
+
+
+def parse(text, variables):
+    """The operation's one field, its arguments by the variables, and what is selected of it."""
+    head = re.match(r"\s*(query|mutation)\s+(\w+)\s*\(([^)]*)\)\s*\{\s*(\w+)\s*\(([^)]*)\)\s*(.*)\}\s*$", text, re.S)
+    need(head, "Syntax error")
+    kind, _, declared, field, given, rest = head.groups()
+    need(field in SCHEMA[kind], f'Cannot query field "{field}" on type "{kind}".')
+    arguments, returned = SCHEMA[kind][field]
+    types = dict(re.findall(r"\$(\w+):\s*([\w!]+)", declared))
+    values = {}
+    for name, variable in re.findall(r"(\w+):\s*\$(\w+)", given):
+        need(name in arguments, f'Unknown argument "{name}" on field "{field}".')
+        need(types.get(variable) == arguments[name], f'Variable "${variable}" is of another type than "{arguments[name]}".')
+        values[name] = variables.get(variable)
+    for name, wanted in arguments.items():
+        need(not wanted.endswith("!") or values.get(name) is not None, f'"{name}" of "{field}" is required.')
+    words = re.findall(r"[\w]+|[{}]", rest)
+    if returned is None:
+        need(not words, f'Field "{field}" must not have a selection since it has no subfields.')
+        return field, values
+    need(words and words.pop(0) == "{", f'Field "{field}" must have a selection of subfields.')
+    check(selection(words), returned)
+    return field, values
+
+
+def step(deployment):
+    bad = deployment["meta"]["commitHash"].startswith("bad")
+    after = {"QUEUED": "BUILDING", "BUILDING": "FAILED" if bad else "DEPLOYING", "DEPLOYING": "SUCCESS"}
+    status = after.get(deployment["status"], deployment["status"])
+    if status == "SUCCESS" and deployment["status"] != "SUCCESS":
+        for each in DEPLOYMENTS:
+            if each["status"] == "SUCCESS":
+                each["status"], each["canRollback"] = "REMOVED", True
+    deployment["status"] = status
+
+
+def make(commit):
+    DEPLOYMENTS.append({"id": f"deployment-{len(DEPLOYMENTS) + 1}", "status": "QUEUED", "canRollback": False,
+                        "meta": {"commitHash": commit}})
+    return DEPLOYMENTS[-1]["id"]
+
+
+def one(name):
+    for each in DEPLOYMENTS:
+        if each["id"] == name:
+            return each
+    raise Refused("Deployment not found")
+
+
+def connection(nodes):
+    return {"edges": [{"node": node} for node in nodes]}
+
+
+def answer(field, values):
+    if field == "project":
+        if values["id"] != PROJECT:
+            raise Refused("Project not found")
+        return {"environments": connection([{"id": ENVIRONMENT, "name": "production"}]),
+                "services": connection([{"id": SERVICE, "name": "backend"}, {"id": "service-2", "name": "MongoDB"}])}
+    if field == "deployments":
+        wanted = values["input"]
+        need(set(wanted) <= {"projectId", "environmentId", "serviceId", "includeDeleted", "status"}, "DeploymentListInput")
+        need((wanted["environmentId"], wanted["serviceId"]) == (ENVIRONMENT, SERVICE), "another service's deployments")
+        return connection(list(reversed(DEPLOYMENTS))[:values.get("first") or 500])
+    if field == "deployment":
+        step(one(values["id"]))
+        return one(values["id"])
+    if field == "buildLogs":
+        return [{"message": "Building"}, {"message": f"{one(values['deploymentId'])['status']} it is"}]
+    if field == "serviceInstanceDeployV2":
+        need((values["environmentId"], values["serviceId"]) == (ENVIRONMENT, SERVICE), "another service's deployment")
+        return make(values["commitSha"])
+    former = one(values["id"])
+    if not former["canRollback"]:
+        raise Refused("Deployment cannot be rolled back")
+    make(former["meta"]["commitHash"])
+    return True
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def reply(self, body):
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        with LOCK:
+            if self.path == "/-/reset":
+                DEPLOYMENTS.clear(), COMPLAINTS.clear()
+            self.reply({"deployments": DEPLOYMENTS, "complaints": COMPLAINTS})
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with LOCK:
+            try:
+                if self.headers.get("Project-Access-Token") != TOKEN or self.headers.get("Authorization"):
+                    raise Refused("Not Authorized")
+                need(self.headers.get("Content-Type") == "application/json", "Content-Type")
+                field, values = parse(asked["query"], asked.get("variables") or {})
+                self.reply({"data": {field: answer(field, values)}})
+            except Refused as refused:
+                self.reply({"errors": [{"message": str(refused)}], "data": None})
+
+
+def main():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(json.dumps({"port": server.server_address[1]}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

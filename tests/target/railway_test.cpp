@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Railway target on a stand-in that holds each request against Railway's schema, by the
+// contract and in trouble.
+#include "target/railway.hpp"
+
+#include "base/json.hpp"
+#include "net/http.hpp"
+#include "tests/contract/target_contract.hpp"
+#include "tests/fake/http_proxy.hpp"
+#include "tests/support/fake_world.hpp"
+#include "tests/support/server_process.hpp"
+
+namespace belay::contract {
+namespace {
+
+using Action = belay::testing::HttpFault::Action;
+using belay::testing::HttpFault;
+using belay::testing::HttpProxy;
+using target::Phase;
+using target::Version;
+
+class RailwaySubject final : public TargetSubject {
+ public:
+  RailwaySubject() {
+    auto started =
+        belay::testing::ServerProcess::start({BELAY_TOOLS_DIR "/venv/bin/python", "-B",
+                                              BELAY_SOURCE_DIR "/tests/fake/railway_server.py"},
+                                             "{\"port\"");
+    EXPECT_TRUE(started) << started.error().message();
+    server_ = std::move(started).value();
+    port_ = parse_json(server_->line())->at("port").get<int>();
+    proxy = std::make_unique<HttpProxy>(port_);
+    config.project = "project-1";
+    config.environment = "production";
+    config.service = "backend";
+    config.token = Secret("railway-token");
+    config.endpoint = proxy->url() + "/graphql/v2";
+    config.limit = std::chrono::minutes(10);
+    remake();
+  }
+  void remake() { target_ = target::make_railway(config, clock, random_); }
+  target::Target& target() override { return *target_; }
+  target::Artifact good() override {
+    target::Artifact artifact;
+    artifact.commit = "c0ffee";
+    return artifact;
+  }
+  target::Artifact broken() override {
+    target::Artifact artifact;
+    artifact.commit = "bad0";
+    return artifact;
+  }
+  // Past the proxy.
+  Json ask(const std::string& path) {
+    net::Request request;
+    request.url = "http://127.0.0.1:" + std::to_string(port_) + path;
+    SystemClock real;
+    const auto answer = net::make_client(real)->send(request, {});
+    EXPECT_TRUE(answer.ok());
+    return answer ? parse_json(answer->body).value() : Json();
+  }
+  Json state() { return ask("/-/state"); }
+  void reset() {
+    proxy->plan({});
+    ask("/-/reset");
+    std::filesystem::remove_all(config.folder);
+    remake();
+  }
+
+ private:
+  ScratchFolder scratch_ = ScratchFolder::make("belay-railway").value();
+
+ public:
+  std::unique_ptr<HttpProxy> proxy;
+  target::RailwayConfig config = in(scratch_.path() / "known");
+  FakeClock clock;
+
+ private:
+  static target::RailwayConfig in(const Path& folder) {
+    target::RailwayConfig config;
+    config.folder = folder;
+    return config;
+  }
+  SeededRandom random_;
+  std::unique_ptr<belay::testing::ServerProcess> server_;
+  int port_ = 0;
+  std::unique_ptr<target::Target> target_;
+};
+
+std::unique_ptr<TargetSubject> railway_stand_in() {
+  return std::make_unique<RailwaySubject>();
+}
+INSTANTIATE_TEST_SUITE_P(Railway, TargetContract, ::testing::Values(&railway_stand_in));
+INSTANTIATE_TEST_SUITE_P(Railway, CommandContract, ::testing::Values(&railway_stand_in));
+
+struct Railway : ::testing::Test {
+  RailwaySubject on;
+  const Version v1{"backend", "prod-1"}, v2{"backend", "prod-2"};
+
+  Status prepare(const Version& version, const std::string& commit) {
+    target::Artifact artifact;
+    artifact.commit = commit;
+    return on.target().prepare(version, artifact, "key", {}, {});
+  }
+  Status activate(const Version& version, const std::string& key = "") {
+    return on.target().activate(version, {}, "a-" + version.release + key, {}, {});
+  }
+  // Two releases, and back to the first.
+  Status there_and_back() {
+    TRY(prepare(v1, "aaa1"));
+    TRY(activate(v1));
+    TRY(prepare(v2, "bbb2"));
+    TRY(activate(v2));
+    return on.target().go_back(v1, {}, "b-1", {}, {});
+  }
+  std::vector<std::string> commits() {
+    std::vector<std::string> found;
+    const auto state = on.state();
+    for (const auto& each : state["deployments"])
+      found.push_back(each["meta"]["commitHash"].get<std::string>());
+    return found;
+  }
+  // The two releases and the way back made a deployment each, and no request was wrong.
+  void expect_all_well() {
+    EXPECT_EQ(commits(), (std::vector<std::string>{"aaa1", "bbb2", "aaa1"}));
+    const auto state = on.state();
+    EXPECT_EQ(state["deployments"].back()["status"], "SUCCESS");
+    EXPECT_EQ(state["complaints"], Json::array());
+    EXPECT_TRUE(on.target().status(v1)->live);
+    EXPECT_FALSE(on.target().status(v2)->live);
+  }
+};
+
+TEST_F(Railway, NothingIsMadeBeforeItIsActivated) {
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  EXPECT_EQ(on.state()["deployments"].size(), 0u);
+  EXPECT_EQ(on.target().status(v1)->phase, Phase::prepared);
+  const auto done = activate(v1);
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(on.target().status(v1)->phase, Phase::running);
+  ASSERT_TRUE(activate(v1)) << "once more";
+  EXPECT_EQ(on.state()["deployments"].size(), 1u);
+}
+
+TEST_F(Railway, ADeploymentThatFailsIsToldWithItsLastLinesAndWhatWasLiveStays) {
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  ASSERT_TRUE(activate(v1));
+  ASSERT_TRUE(prepare(v2, "bad2"));
+  const auto failed = activate(v2);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().fault, Fault::refused);
+  EXPECT_NE(failed.error().message().find("FAILED it is"), std::string::npos);
+  EXPECT_TRUE(on.target().status(v1)->live);
+  EXPECT_FALSE(activate(v2)) << "under the same key it has failed";
+  EXPECT_EQ(on.state()["deployments"].size(), 2u);
+  EXPECT_TRUE(on.target().go_back(v1, {}, "b", {}, {})) << "nothing to do";
+  EXPECT_EQ(on.state()["deployments"].size(), 2u);
+  EXPECT_FALSE(activate(v2, "-again"));
+  EXPECT_EQ(on.state()["deployments"].size(), 3u) << "another try is another deployment";
+}
+
+TEST_F(Railway, WhoseImageIsGoneIsBuiltAnew) {
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  std::string said;
+  const auto back =
+      on.target().go_back(v1, {}, "b", [&said](std::string_view text) { said += text; }, {});
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_NE(said.find("built anew"), std::string::npos);
+  EXPECT_TRUE(on.target().status(v1)->live);
+}
+
+TEST_F(Railway, WhatDoesNotFitIsNamed) {
+  on.config.service = "bakend";
+  on.remake();
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  auto done = activate(v1);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message().find("bakend"), std::string::npos) << done.error().message();
+  EXPECT_NE(done.error().message().find("backend, MongoDB"), std::string::npos);
+  on.config.service = "backend";
+  on.config.token = Secret("a-wrong-token");
+  on.remake();
+  done = activate(v1);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().fault, Fault::denied) << done.error().message();
+  EXPECT_EQ(done.error().message().find("a-wrong-token"), std::string::npos);
+}
+
+TEST_F(Railway, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
+  ASSERT_TRUE(there_and_back());
+  const int requests = on.proxy->count();
+  expect_all_well();
+  const std::vector<HttpFault> faults{
+      {Action::close},
+      {Action::lose_reply},
+      {Action::cut_reply},
+      {Action::answer, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"},
+      {Action::answer, "HTTP/1.1 429 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"}};
+  for (std::size_t kind = 0; kind < faults.size(); ++kind) {
+    for (int number = 1; number <= requests; ++number) {
+      SCOPED_TRACE("trouble " + std::to_string(kind) + " at request " + std::to_string(number));
+      on.reset();
+      on.proxy->plan([&](int nth, const std::string&) {
+        return nth == number ? std::optional(faults[kind]) : std::nullopt;
+      });
+      const auto done = there_and_back();
+      EXPECT_TRUE(done) << done.error().message();
+      expect_all_well();
+    }
+  }
+}
+
+TEST_F(Railway, WhereverItDiesWhoeverGoesOnDoublesNothing) {
+  ASSERT_TRUE(there_and_back());
+  const int requests = on.proxy->count();
+  for (int number = 1; number <= requests; ++number) {
+    SCOPED_TRACE("dead after request " + std::to_string(number));
+    on.reset();
+    on.proxy->plan([number](int nth, const std::string&) {
+      const auto action = nth == number ? Action::lose_reply : Action::close;
+      return nth >= number ? std::optional(HttpFault{action}) : std::nullopt;
+    });
+    // Who goes on begins with the step that was under way, never with one that is over.
+    const auto steps = std::vector<std::function<Status()>>{
+        [this] { return prepare(v1, "aaa1"); }, [this] { return activate(v1); },
+        [this] { return prepare(v2, "bbb2"); }, [this] { return activate(v2); },
+        [this] { return on.target().go_back(v1, {}, "b-1", {}, {}); }};
+    bool dead = false;
+    for (const auto& step : steps) {
+      auto done = step();
+      if (!done && !dead) {
+        dead = true;
+        on.proxy->plan({});
+        on.remake();
+        done = step();
+      }
+      EXPECT_TRUE(done) << done.error().message();
+    }
+    on.proxy->plan({});
+    expect_all_well();
+  }
+}
+
+}  // namespace
+}  // namespace belay::contract
