@@ -69,6 +69,28 @@ Ids with_prefix(const std::string& prefix, const Ids& names) {
   return ids;
 }
 
+// "Vercel", where a platform builds and runs it; else "".
+std::string platform_of(const PlanParts& parts, const std::string& name) {
+  for (const auto& placed : parts.env->services) {
+    if (placed.service != name) continue;
+    if (placed.target == pipeline::Placement::Target::vercel) return "Vercel";
+    if (placed.target == pipeline::Placement::Target::railway) return "Railway";
+  }
+  return "";
+}
+
+std::string build_title(const PlanParts& parts, const std::string& name) {
+  const auto platform = platform_of(parts, name);
+  if (platform == "Railway") return name + ", by Railway when it goes live";
+  return platform.empty() ? name : name + ", at " + platform;
+}
+
+std::string start_title(const PlanParts& parts, const std::string& name, bool first) {
+  const auto platform = platform_of(parts, name);
+  if (!platform.empty()) return name + ", left to " + platform;
+  return name + (first ? ", at its address at once" : ", beside the live one");
+}
+
 Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Ids& after,
                bool changes) {
   for (const auto& name : services) {
@@ -80,9 +102,7 @@ Ids add_starts(Plan& plan, const PlanParts& parts, const Ids& services, const Id
     // The first release has nothing to stand beside: what is ready is reached at once, because the
     // services that need it ask for it at its address.
     const bool first = changes && plan.live.empty();
-    Step step{"start:" + name, "start",
-              name + (first ? ", at its address at once" : ", beside the live one"),
-              std::move(before)};
+    Step step{"start:" + name, "start", start_title(parts, name, first), std::move(before)};
     step.args = {{"service", name}, {"release", "new"}};
     if (first) step.args["open"] = true;
     // Old code may not bear the new data: that it listens is enough until the data is back.
@@ -108,7 +128,7 @@ void add_forward(Plan& plan, const PlanParts& parts, const Shape& shape) {
         {"test", "test", parts.release->test + " in a copy of " + plan.commit.substr(0, 7)}, {});
   }
   for (const auto& name : shape.services) {
-    Step build{"build:" + name, "build", name, after};
+    Step build{"build:" + name, "build", build_title(parts, name), after};
     build.args = {{"service", name}};
     plan.steps.push_back(std::move(build));
   }

@@ -91,8 +91,10 @@ std::vector<pipeline::Check> asked_of(const pipeline::Spec& release,
   std::vector<pipeline::Check> checks;
   for (const auto& placed : env.services) {
     const auto* service = release.service(placed.service);
-    const bool addressed = service != nullptr && !placed.listen.empty() &&
-                           service->kind != pipeline::Service::Kind::worker;
+    if (service == nullptr || service->kind == pipeline::Service::Kind::worker) continue;
+    // On a platform there is no port to knock at: only what the service says of itself is asked.
+    const bool addressed =
+        is_hosted(placed) ? !placed.domains.empty() && service->check : !placed.listen.empty();
     if (addressed) checks.push_back(readiness_of(*service));
   }
   return checks;

@@ -74,24 +74,14 @@ void read_commands(Keys& keys, Placement& place) {
   keys["limit"].duration(place.limit, std::chrono::seconds(1));
 }
 
-void read_token(const Field& field, std::optional<Template>& token) {
-  if (!field) return;
-  Template read;
-  field.secret(read);
-  if (field.complaints->complained(field.key)) return;
-  if (read.literal())
-    return field.complain("expected ${NAME}; the token itself does not belong here");
-  token = read;
-}
-
 void read_hosted(Keys& keys, Placement& place) {
   keys["project"].text(place.project);
   keys["team"].text(place.team);
   keys["service"].text(place.their_service);
   keys["environment"].text(place.their_environment);
   keys["endpoint"].text(place.endpoint);
-  read_token(keys["token"], place.token);
-  read_token(keys["account_token"], place.account_token);
+  read_named_secret(keys["token"], place.token);
+  read_named_secret(keys["account_token"], place.account_token);
 }
 
 using Target = Placement::Target;

@@ -16,6 +16,8 @@ void read_vault(const Field& field, Vault& vault);
 void read_secrets(const Field& field, Spec::Secrets& secrets);
 void read_ports(const Field& field, Spec::Ports& ports);
 void read_env(const Field& field, std::map<std::string, Template>& env);
+// ${NAME}; a text that is the secret itself is complained of.
+void read_named_secret(const Field& field, std::optional<Template>& into);
 
 // A service's readiness: no name, no address of its own.
 void read_readiness(const Field& field, std::optional<Check>& check);

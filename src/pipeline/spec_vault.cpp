@@ -51,17 +51,6 @@ void read_store(const Field& field, std::string& store) {
   store = text;
 }
 
-// A secret, by its name: never its text.
-void read_named_secret(const Field& field, std::optional<Template>& into) {
-  if (!field) return;
-  Template read;
-  field.secret(read);
-  if (field.complaints->complained(field.key)) return;
-  if (read.literal())
-    return field.complain("expected ${NAME}; the secret itself does not belong here");
-  into = read;
-}
-
 // The key is never written into the file that everybody reads.
 void read_vault_key(const Field& field, std::optional<Template>& key) {
   if (!field) return;
@@ -132,6 +121,16 @@ void look_at_sign_in(const Field& field, const Vault& vault) {
 }
 
 }  // namespace
+
+void read_named_secret(const Field& field, std::optional<Template>& into) {
+  if (!field) return;
+  Template read;
+  field.secret(read);
+  if (field.complaints->complained(field.key)) return;
+  if (read.literal())
+    return field.complain("expected ${NAME}; the secret itself does not belong here");
+  into = read;
+}
 
 void read_vault(const Field& field, Vault& vault) {
   if (!field) return;

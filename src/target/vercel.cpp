@@ -66,6 +66,17 @@ Result<std::vector<SourceFile>> files_in(const Path& folder) {
   return files;
 }
 
+// A release's name has its time ("prod-20261123-101500"): nothing of it is older, whatever the two
+// clocks say. Nothing for other names.
+std::optional<TimePoint> earliest(const Version& version) {
+  constexpr std::size_t stamp = 15;
+  const auto& name = version.release;
+  if (name.size() <= stamp) return std::nullopt;
+  const auto at = parse_tag_stamp(std::string_view(name).substr(name.size() - stamp));
+  if (!at) return std::nullopt;
+  return *at - std::chrono::days(1);
+}
+
 bool is_of(const Deployment& deployment, const char* name, const std::string& value) {
   const auto found = deployment.meta.find(name);
   return found != deployment.meta.end() && found->second == value;
@@ -150,7 +161,7 @@ class Vercel final : public Target {
           if (is_mine(each, version)) all.push_back(each);
           return true;
         },
-        {}));
+        earliest(version), {}));
     for (const auto& each : all) {
       TRY_LET(const bool live, is_live(each, {}));
       if (live) {
@@ -179,7 +190,7 @@ class Vercel final : public Target {
             releases.insert(each.meta.at(meta_release));
           return true;
         },
-        {}));
+        {}, {}));
     std::vector<Version> found;
     for (const auto& release : releases) found.push_back({service, release});
     return found;
@@ -202,7 +213,7 @@ class Vercel final : public Target {
           if (!found || !is_over(each)) found = each;
           return is_over(each);
         },
-        stop));
+        earliest(version), stop));
     return found;
   }
 

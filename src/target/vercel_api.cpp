@@ -10,7 +10,8 @@ namespace belay::target {
 
 namespace {
 
-constexpr int most_pages = 50;  // of a hundred deployments
+constexpr int most_pages = 20;     // of a hundred deployments
+constexpr int longest_list = 500;  // a server that never ends its list is not followed
 
 // Lists say `uid` and `state`, a single deployment `id` and `readyState`.
 Result<Deployment> deployment_from(const Json& json) {
@@ -123,10 +124,12 @@ Result<std::optional<Deployment>> VercelApi::deployment(const std::string& id_or
 }
 
 Status VercelApi::deployments(const std::function<bool(const Deployment&)>& wanted,
-                              const std::stop_token& stop) {
+                              const std::optional<TimePoint>& since, const std::stop_token& stop) {
   TRY_LET(const auto project, project_id(stop));
   net::Query query{{"projectId", project}, {"target", "production"}, {"limit", "100"}};
-  for (int page = 0; page < most_pages; ++page) {
+  if (since) query["since"] = std::to_string(since->time_since_epoch().count());
+  const int pages = since ? longest_list : most_pages;
+  for (int page = 0; page < pages; ++page) {
     TRY_LET(const auto json, get("/v7/deployments", query, stop));
     const auto list = json.find("deployments");
     if (list == json.end() || !list->is_array())

@@ -40,9 +40,10 @@ class VercelApi {
   // By its id, or by a host that points at it. Nothing: there is none.
   Result<std::optional<Deployment>> deployment(const std::string& id_or_host,
                                                const std::stop_token& stop);
-  // Of the project, for production, newest first, for as long as `wanted` says true.
+  // Of the project, for production, newest first, for as long as `wanted` says true: those made
+  // after `since`, else the last two thousand.
   Status deployments(const std::function<bool(const Deployment&)>& wanted,
-                     const std::stop_token& stop);
+                     const std::optional<TimePoint>& since, const std::stop_token& stop);
   Status upload(std::string content, const std::string& sha1, const std::stop_token& stop);
   // Sent once: after an error whose effect is unknown, look for it.
   Result<Created> create(const Json& body, const std::stop_token& stop);

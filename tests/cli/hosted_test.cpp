@@ -3,38 +3,15 @@
 // what both publish of their APIs.
 #include <gtest/gtest.h>
 
-#include "base/json.hpp"
-#include "net/http.hpp"
+#include "tests/fake/stand_in.hpp"
 #include "tests/support/scratch_project.hpp"
-#include "tests/support/server_process.hpp"
 
 namespace belay::cli {
 namespace {
 
-struct StandIn {
-  std::unique_ptr<belay::testing::ServerProcess> server;
-  int port = 0;
-
-  explicit StandIn(const std::string& name) {
-    auto started = belay::testing::ServerProcess::start(
-        {BELAY_TOOLS_DIR "/venv/bin/python", "-B", BELAY_SOURCE_DIR "/tests/fake/" + name},
-        "{\"port\"");
-    EXPECT_TRUE(started) << started.error().message();
-    server = std::move(started).value();
-    port = parse_json(server->line())->at("port").get<int>();
-  }
-  std::string url() const { return fmt::format("http://127.0.0.1:{}", port); }
-  Json state() const {
-    SystemClock clock;
-    net::Request request;
-    request.url = url() + "/-/state";
-    return parse_json(net::make_client(clock)->send(request, {})->body).value();
-  }
-};
-
 struct Hosted : ::testing::Test {
   belay::testing::ScratchProject project;
-  StandIn railway{"railway_server.py"}, vercel{"vercel_server.py"};
+  belay::testing::StandIn railway{"railway_server.py"}, vercel{"vercel_server.py"};
 
   void SetUp() override {
     project.write("belay.yaml", fmt::format(R"yaml(project: shop
@@ -55,7 +32,7 @@ environments:
         token: ${{VERCEL_TOKEN}}
         endpoint: {1}
 )yaml",
-                                            railway.url(), vercel.url()));
+                                            railway.direct_url(), vercel.direct_url()));
     release("one");
   }
   void release(const std::string& text) const {

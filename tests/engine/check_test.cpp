@@ -74,6 +74,38 @@ TEST_F(CheckTest, WithoutChecksTheReadinessOfTheServicesIsAsked) {
   EXPECT_EQ(all[1].service, "frontend");
 }
 
+const std::string on_platforms = R"(
+    services:
+      backend: { target: railway, project: p, token: "${A}" }
+      frontend: { target: vercel, project: p, token: "${A}", domains: [shop.example.org] }
+)";
+
+TEST_F(CheckTest, OnAPlatformTheReadinessIsAskedWhereCustomersAre) {
+  use(on_platforms);
+  const auto all = checks();
+  ASSERT_EQ(all.size(), 1u) << "the backend has no domain";
+  EXPECT_EQ(all[0].service, "frontend");
+  EXPECT_EQ(site.url_of("frontend"), "https://shop.example.org");
+  site.present.services[1].check.reset();
+  EXPECT_TRUE(checks().empty());
+}
+
+// There is still the release before it, or nothing.
+TEST_F(CheckTest, OnAPlatformNothingIsAskedBeforeItIsLive) {
+  use(on_platforms);
+  const pipeline::Plan plan;
+  const pipeline::History history;
+  Listener listener;
+  auto seam = world.world();
+  auto step = work("check");
+  step.args["unseen"] = true;
+  const auto said = make_check(site)->perform(
+      {"7", plan, step, history, "run-7.check.1", 1, Json::object(), {}, seam, listener});
+  ASSERT_TRUE(said) << said.error().message();
+  EXPECT_EQ(said->at("summary"), "on the platform, asked once they are live");
+  EXPECT_EQ(prober.asked("https://shop.example.org/"), 0);
+}
+
 TEST_F(CheckTest, ChecksThatAreWrittenAreTheOnesAsked) {
   use(placed + R"(    checks: [{ name: Home, service: frontend, path: / }])");
   const auto all = checks();

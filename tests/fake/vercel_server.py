@@ -111,8 +111,8 @@ def order(kind, name):
 
 def page(query):
     need(query.get("projectId") == PROJECT, "`projectId` is wrong")
-    until = int(query.get("until", 1 << 60))
-    some = [each for each in reversed(DEPLOYMENTS) if each["createdAt"] < until and each["readyState"] != "DELETED"
+    until, since = int(query.get("until", 1 << 60)), int(query.get("since", 0))
+    some = [each for each in reversed(DEPLOYMENTS) if since < each["createdAt"] < until and each["readyState"] != "DELETED"
             and query.get("target") in (None, each["target"])]
     limit = int(query.get("limit", 20))
     need(1 <= limit <= 100, "`limit` should be <= 100")

@@ -3,38 +3,24 @@
 // contract and in trouble.
 #include "target/railway.hpp"
 
-#include "base/json.hpp"
-#include "net/http.hpp"
 #include "tests/contract/target_contract.hpp"
-#include "tests/fake/http_proxy.hpp"
+#include "tests/fake/stand_in.hpp"
 #include "tests/support/fake_world.hpp"
-#include "tests/support/server_process.hpp"
 
 namespace belay::contract {
 namespace {
 
-using Action = belay::testing::HttpFault::Action;
-using belay::testing::HttpFault;
-using belay::testing::HttpProxy;
 using target::Phase;
 using target::Version;
 
 class RailwaySubject final : public TargetSubject {
  public:
   RailwaySubject() {
-    auto started =
-        belay::testing::ServerProcess::start({BELAY_TOOLS_DIR "/venv/bin/python", "-B",
-                                              BELAY_SOURCE_DIR "/tests/fake/railway_server.py"},
-                                             "{\"port\"");
-    EXPECT_TRUE(started) << started.error().message();
-    server_ = std::move(started).value();
-    port_ = parse_json(server_->line())->at("port").get<int>();
-    proxy = std::make_unique<HttpProxy>(port_);
     config.project = "project-1";
     config.environment = "production";
     config.service = "backend";
     config.token = Secret("railway-token");
-    config.endpoint = proxy->url() + "/graphql/v2";
+    config.endpoint = stand_in.proxy().url() + "/graphql/v2";
     config.limit = std::chrono::minutes(10);
     remake();
   }
@@ -50,19 +36,9 @@ class RailwaySubject final : public TargetSubject {
     artifact.commit = "bad0";
     return artifact;
   }
-  // Past the proxy.
-  Json ask(const std::string& path) {
-    net::Request request;
-    request.url = "http://127.0.0.1:" + std::to_string(port_) + path;
-    SystemClock real;
-    const auto answer = net::make_client(real)->send(request, {});
-    EXPECT_TRUE(answer.ok());
-    return answer ? parse_json(answer->body).value() : Json();
-  }
-  Json state() { return ask("/-/state"); }
   void reset() {
-    proxy->plan({});
-    ask("/-/reset");
+    stand_in.proxy().plan({});
+    stand_in.forget();
     std::filesystem::remove_all(config.folder);
     remake();
   }
@@ -71,7 +47,7 @@ class RailwaySubject final : public TargetSubject {
   ScratchFolder scratch_ = ScratchFolder::make("belay-railway").value();
 
  public:
-  std::unique_ptr<HttpProxy> proxy;
+  belay::testing::StandIn stand_in{"railway_server.py"};
   target::RailwayConfig config = in(scratch_.path() / "known");
   FakeClock clock;
 
@@ -82,8 +58,6 @@ class RailwaySubject final : public TargetSubject {
     return config;
   }
   SeededRandom random_;
-  std::unique_ptr<belay::testing::ServerProcess> server_;
-  int port_ = 0;
   std::unique_ptr<target::Target> target_;
 };
 
@@ -115,7 +89,7 @@ struct Railway : ::testing::Test {
   }
   std::vector<std::string> commits() {
     std::vector<std::string> found;
-    const auto state = on.state();
+    const auto state = on.stand_in.state();
     for (const auto& each : state["deployments"])
       found.push_back(each["meta"]["commitHash"].get<std::string>());
     return found;
@@ -123,7 +97,7 @@ struct Railway : ::testing::Test {
   // The two releases and the way back made a deployment each, and no request was wrong.
   void expect_all_well() {
     EXPECT_EQ(commits(), (std::vector<std::string>{"aaa1", "bbb2", "aaa1"}));
-    const auto state = on.state();
+    const auto state = on.stand_in.state();
     EXPECT_EQ(state["deployments"].back()["status"], "SUCCESS");
     EXPECT_EQ(state["complaints"], Json::array());
     EXPECT_TRUE(on.target().status(v1)->live);
@@ -133,13 +107,13 @@ struct Railway : ::testing::Test {
 
 TEST_F(Railway, NothingIsMadeBeforeItIsActivated) {
   ASSERT_TRUE(prepare(v1, "aaa1"));
-  EXPECT_EQ(on.state()["deployments"].size(), 0u);
+  EXPECT_EQ(on.stand_in.state()["deployments"].size(), 0u);
   EXPECT_EQ(on.target().status(v1)->phase, Phase::prepared);
   const auto done = activate(v1);
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_EQ(on.target().status(v1)->phase, Phase::running);
   ASSERT_TRUE(activate(v1)) << "once more";
-  EXPECT_EQ(on.state()["deployments"].size(), 1u);
+  EXPECT_EQ(on.stand_in.state()["deployments"].size(), 1u);
 }
 
 TEST_F(Railway, ADeploymentThatFailsIsToldWithItsLastLinesAndWhatWasLiveStays) {
@@ -152,11 +126,11 @@ TEST_F(Railway, ADeploymentThatFailsIsToldWithItsLastLinesAndWhatWasLiveStays) {
   EXPECT_NE(failed.error().message().find("FAILED it is"), std::string::npos);
   EXPECT_TRUE(on.target().status(v1)->live);
   EXPECT_FALSE(activate(v2)) << "under the same key it has failed";
-  EXPECT_EQ(on.state()["deployments"].size(), 2u);
+  EXPECT_EQ(on.stand_in.state()["deployments"].size(), 2u);
   EXPECT_TRUE(on.target().go_back(v1, {}, "b", {}, {})) << "nothing to do";
-  EXPECT_EQ(on.state()["deployments"].size(), 2u);
+  EXPECT_EQ(on.stand_in.state()["deployments"].size(), 2u);
   EXPECT_FALSE(activate(v2, "-again"));
-  EXPECT_EQ(on.state()["deployments"].size(), 3u) << "another try is another deployment";
+  EXPECT_EQ(on.stand_in.state()["deployments"].size(), 3u) << "another try is another deployment";
 }
 
 TEST_F(Railway, WhoseImageIsGoneIsBuiltAnew) {
@@ -186,40 +160,34 @@ TEST_F(Railway, WhatDoesNotFitIsNamed) {
   EXPECT_EQ(done.error().message().find("a-wrong-token"), std::string::npos);
 }
 
-TEST_F(Railway, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
+// Each fault in turn, at each request in turn.
+struct RailwayTrouble : Railway, ::testing::WithParamInterface<std::size_t> {};
+
+TEST_P(RailwayTrouble, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
   ASSERT_TRUE(there_and_back());
-  const int requests = on.proxy->count();
+  const int requests = on.stand_in.proxy().count();
   expect_all_well();
-  const std::vector<HttpFault> faults{
-      {Action::close},
-      {Action::lose_reply},
-      {Action::cut_reply},
-      {Action::answer, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"},
-      {Action::answer, "HTTP/1.1 429 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"}};
-  for (std::size_t kind = 0; kind < faults.size(); ++kind) {
-    for (int number = 1; number <= requests; ++number) {
-      SCOPED_TRACE("trouble " + std::to_string(kind) + " at request " + std::to_string(number));
-      on.reset();
-      on.proxy->plan([&](int nth, const std::string&) {
-        return nth == number ? std::optional(faults[kind]) : std::nullopt;
-      });
-      const auto done = there_and_back();
-      EXPECT_TRUE(done) << done.error().message();
-      expect_all_well();
-    }
+  const auto fault = belay::testing::every_fault().at(GetParam());
+  for (int number = 1; number <= requests; ++number) {
+    SCOPED_TRACE("at request " + std::to_string(number));
+    on.reset();
+    on.stand_in.proxy().plan(belay::testing::only(number, fault));
+    const auto done = there_and_back();
+    EXPECT_TRUE(done) << done.error().message();
+    expect_all_well();
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Faults, RailwayTrouble,
+                         ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
+
 TEST_F(Railway, WhereverItDiesWhoeverGoesOnDoublesNothing) {
   ASSERT_TRUE(there_and_back());
-  const int requests = on.proxy->count();
+  const int requests = on.stand_in.proxy().count();
   for (int number = 1; number <= requests; ++number) {
     SCOPED_TRACE("dead after request " + std::to_string(number));
     on.reset();
-    on.proxy->plan([number](int nth, const std::string&) {
-      const auto action = nth == number ? Action::lose_reply : Action::close;
-      return nth >= number ? std::optional(HttpFault{action}) : std::nullopt;
-    });
+    on.stand_in.proxy().plan(belay::testing::dead_after(number));
     // Who goes on begins with the step that was under way, never with one that is over.
     const auto steps = std::vector<std::function<Status()>>{
         [this] { return prepare(v1, "aaa1"); }, [this] { return activate(v1); },
@@ -230,13 +198,13 @@ TEST_F(Railway, WhereverItDiesWhoeverGoesOnDoublesNothing) {
       auto done = step();
       if (!done && !dead) {
         dead = true;
-        on.proxy->plan({});
+        on.stand_in.proxy().plan({});
         on.remake();
         done = step();
       }
       EXPECT_TRUE(done) << done.error().message();
     }
-    on.proxy->plan({});
+    on.stand_in.proxy().plan({});
     expect_all_well();
   }
 }

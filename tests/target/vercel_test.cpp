@@ -3,37 +3,25 @@
 // trouble.
 #include "target/vercel.hpp"
 
-#include "base/json.hpp"
-#include "net/http.hpp"
 #include "tests/contract/target_contract.hpp"
-#include "tests/fake/http_proxy.hpp"
+#include "tests/fake/stand_in.hpp"
 #include "tests/support/fake_world.hpp"
-#include "tests/support/server_process.hpp"
 
 namespace belay::contract {
 namespace {
 
-using Action = belay::testing::HttpFault::Action;
 using belay::testing::HttpFault;
-using belay::testing::HttpProxy;
 using target::Phase;
 using target::Version;
 
 class VercelSubject final : public TargetSubject {
  public:
   VercelSubject() {
-    auto started = belay::testing::ServerProcess::start(
-        {BELAY_TOOLS_DIR "/venv/bin/python", "-B", BELAY_SOURCE_DIR "/tests/fake/vercel_server.py"},
-        "{\"port\"");
-    EXPECT_TRUE(started) << started.error().message();
-    server_ = std::move(started).value();
-    port_ = parse_json(server_->line())->at("port").get<int>();
-    proxy = std::make_unique<HttpProxy>(port_);
     config.project = "prj_frontend";
     config.team = "team_shop";
     config.domain = "shop.example.org";
     config.token = Secret("vercel-token");
-    config.endpoint = proxy->url();
+    config.endpoint = stand_in.proxy().url();
     config.limit = std::chrono::minutes(10);
     remake();
   }
@@ -53,31 +41,20 @@ class VercelSubject final : public TargetSubject {
     EXPECT_TRUE(write_file(artifact.source / "frontend/broken", ""));
     return artifact;
   }
-  // Past the proxy.
-  Json ask(const std::string& path) {
-    net::Request request;
-    request.url = "http://127.0.0.1:" + std::to_string(port_) + path;
-    SystemClock real;
-    const auto answer = net::make_client(real)->send(request, {});
-    EXPECT_TRUE(answer.ok());
-    return answer ? parse_json(answer->body).value() : Json();
-  }
-  Json state() { return ask("/-/state"); }
   void reset() {
-    proxy->plan({});
-    ask("/-/reset");
+    stand_in.proxy().plan({});
+    stand_in.forget();
     remake();
   }
 
-  std::unique_ptr<HttpProxy> proxy;
+  belay::testing::StandIn stand_in{"vercel_server.py"};
   target::VercelConfig config;
   FakeClock clock;
 
  private:
   ScratchFolder scratch_ = ScratchFolder::make("belay-vercel").value();
   SeededRandom random_;
-  std::unique_ptr<belay::testing::ServerProcess> server_;
-  int port_ = 0, sources_ = 0;
+  int sources_ = 0;
   std::unique_ptr<target::Target> target_;
 };
 
@@ -108,7 +85,7 @@ struct Vercel : ::testing::Test {
   }
   // One deployment of each release, the first is live, and no request was wrong.
   void expect_all_well() {
-    const auto state = on.state();
+    const auto state = on.stand_in.state();
     std::map<std::string, int> made;
     std::string first;
     for (const auto& each : state["deployments"]) {
@@ -123,7 +100,7 @@ struct Vercel : ::testing::Test {
 
 TEST_F(Vercel, NothingIsLiveBeforeItIsPromoted) {
   ASSERT_TRUE(prepare(v1));
-  EXPECT_EQ(on.state()["alias"]["to"], nullptr);
+  EXPECT_EQ(on.stand_in.state()["alias"]["to"], nullptr);
   EXPECT_EQ(on.target().status(v1)->phase, Phase::prepared);
   const auto done = activate(v1);
   ASSERT_TRUE(done) << done.error().message();
@@ -134,13 +111,13 @@ TEST_F(Vercel, OnlyTheServicesFilesAreSentAndEachOnce) {
   ASSERT_TRUE(prepare(v1));
   ASSERT_TRUE(prepare(v2));
   int uploads = 0;
-  on.proxy->plan([&uploads](int, const std::string& head) -> std::optional<HttpFault> {
+  on.stand_in.proxy().plan([&uploads](int, const std::string& head) -> std::optional<HttpFault> {
     uploads += head.starts_with("POST /v2/files");
     return std::nullopt;
   });
   ASSERT_TRUE(prepare({"frontend", "prod-3"}));
   EXPECT_EQ(uploads, 0);
-  EXPECT_EQ(on.state()["complaints"], Json::array());
+  EXPECT_EQ(on.stand_in.state()["complaints"], Json::array());
 }
 
 TEST_F(Vercel, ABuildThatFailsIsToldWithItsLastLines) {
@@ -153,12 +130,27 @@ TEST_F(Vercel, ABuildThatFailsIsToldWithItsLastLines) {
   EXPECT_NE(said.find("BUILDING"), std::string::npos);
 }
 
+TEST_F(Vercel, ADeploymentIsLookedForNoFurtherBackThanItsReleasesTime) {
+  SystemClock real;
+  const Version now{"frontend", "prod-" + to_tag_stamp(real.now())};
+  ASSERT_TRUE(prepare(now));
+  std::vector<std::string> lists;
+  on.stand_in.proxy().plan([&lists](int, const std::string& head) -> std::optional<HttpFault> {
+    if (head.starts_with("GET /v7/deployments")) lists.push_back(head.substr(0, head.find('\r')));
+    return std::nullopt;
+  });
+  EXPECT_EQ(on.target().status(now)->phase, Phase::prepared);
+  ASSERT_EQ(lists.size(), 1u);
+  EXPECT_NE(lists[0].find("since="), std::string::npos) << lists[0];
+  EXPECT_EQ(on.target().status({"frontend", "prod-20990101-000000"})->phase, Phase::absent);
+}
+
 TEST_F(Vercel, WhatCannotBeRolledBackIsPromoted) {
   ASSERT_TRUE(prepare(v1));
   const auto back = on.target().go_back(v1, {}, "b", {}, {});
   ASSERT_TRUE(back) << back.error().message();
   EXPECT_TRUE(on.target().status(v1)->live);
-  EXPECT_EQ(on.state()["alias"]["order"]["type"], "promote");
+  EXPECT_EQ(on.stand_in.state()["alias"]["order"]["type"], "promote");
 }
 
 TEST_F(Vercel, WhatIsLiveIsNotRemoved) {
@@ -187,45 +179,39 @@ TEST_F(Vercel, AStopLeavesTheBuildAndTheSameKeyFindsItAgain) {
   EXPECT_EQ(stopped.error().fault, Fault::cancelled);
   on.clock.on_sleep({});
   ASSERT_TRUE(on.target().prepare(v1, on.good(), "k", {}, {}));
-  EXPECT_EQ(on.state()["deployments"].size(), 1u);
+  EXPECT_EQ(on.stand_in.state()["deployments"].size(), 1u);
 }
 
-TEST_F(Vercel, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
+// Each fault in turn, at each request in turn.
+struct VercelTrouble : Vercel, ::testing::WithParamInterface<std::size_t> {};
+
+TEST_P(VercelTrouble, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
   ASSERT_TRUE(there_and_back());
+  const int requests = on.stand_in.proxy().count();
   expect_all_well();
-  const int requests = on.proxy->count();
-  const std::vector<HttpFault> faults{
-      {Action::close},
-      {Action::lose_reply},
-      {Action::cut_reply},
-      {Action::answer, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"},
-      {Action::answer, "HTTP/1.1 429 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"}};
-  for (std::size_t kind = 0; kind < faults.size(); ++kind) {
-    for (int number = 1; number <= requests; ++number) {
-      SCOPED_TRACE("trouble " + std::to_string(kind) + " at request " + std::to_string(number));
-      on.reset();
-      on.proxy->plan([&](int nth, const std::string&) {
-        return nth == number ? std::optional(faults[kind]) : std::nullopt;
-      });
-      const auto done = there_and_back();
-      EXPECT_TRUE(done) << done.error().message();
-      expect_all_well();
-    }
+  const auto fault = belay::testing::every_fault().at(GetParam());
+  for (int number = 1; number <= requests; ++number) {
+    SCOPED_TRACE("at request " + std::to_string(number));
+    on.reset();
+    on.stand_in.proxy().plan(belay::testing::only(number, fault));
+    const auto done = there_and_back();
+    EXPECT_TRUE(done) << done.error().message();
+    expect_all_well();
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Faults, VercelTrouble,
+                         ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
+
 TEST_F(Vercel, WhereverItDiesWhoeverGoesOnDoublesNothing) {
   ASSERT_TRUE(there_and_back());
-  const int requests = on.proxy->count();
+  const int requests = on.stand_in.proxy().count();
   for (int number = 1; number < requests; ++number) {
     SCOPED_TRACE("dead after request " + std::to_string(number));
     on.reset();
-    on.proxy->plan([number](int nth, const std::string&) {
-      const auto action = nth == number ? Action::lose_reply : Action::close;
-      return nth >= number ? std::optional(HttpFault{action}) : std::nullopt;
-    });
+    on.stand_in.proxy().plan(belay::testing::dead_after(number));
     EXPECT_FALSE(there_and_back());
-    on.proxy->plan({});
+    on.stand_in.proxy().plan({});
     on.remake();
     const auto done = there_and_back();
     EXPECT_TRUE(done) << done.error().message();

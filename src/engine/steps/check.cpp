@@ -30,9 +30,11 @@ class Check final : public StepKind {
 
   Result<Json> perform(const StepContext& context) override {
     const auto release = release_of(context);
-    TRY_LET(const auto checks, checks_of(site_, release));
+    TRY_LET(auto checks, checks_of(site_, release));
     if (checks.empty()) return nothing_to_ask(site_, context);
     const bool unseen = context.step.args.value("unseen", false);
+    if (unseen) std::erase_if(checks, [this](const auto& check) { return seen_only(check); });
+    if (checks.empty()) return Json{{"summary", "on the platform, asked once they are live"}};
     const auto report =
         probe::run_checks(*site_.prober, *site_.clock, checks, surroundings(site_, release, unseen),
                           {&context.world.executor, context.stop, facts_of(context)});
@@ -48,6 +50,12 @@ class Check final : public StepKind {
   }
 
  private:
+  // At a platform's address is what is live, not what is about to be: the watch asks there.
+  bool seen_only(const pipeline::Check& check) const {
+    const auto* placed = site_.placement(check.service);
+    return placed != nullptr && is_hosted(*placed);
+  }
+
   static std::string failures(const probe::HealthReport& report) {
     std::string text = fmt::format("{} of {} checks failed", report.count(probe::Verdict::fail),
                                    report.checks.size());

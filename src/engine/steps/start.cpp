@@ -119,8 +119,11 @@ class Start final : public StepKind {
     const bool listening = context.step.args.value("listening", false);
     TRY(stop_with_former_secrets(site_, version, context));
     TRY_LET(auto started, bring_up(site_, version, listening, context));
-    if (!site_.target(version.service).behind_proxy())
-      return Json{{"summary", "left to its own programs"}};
+    if (!site_.target(version.service).behind_proxy()) {
+      const auto* placed = site_.placement(version.service);
+      const bool hosted = placed != nullptr && is_hosted(*placed);
+      return Json{{"summary", hosted ? "left to the platform" : "left to its own programs"}};
+    }
     if (context.step.args.value("open", false) && site_.proxied(version.service)) {
       TRY(site_.traffic->install(site_.routes()));
       TRY(site_.traffic->shift(version.service, {version.release, started.port}));

@@ -34,7 +34,7 @@ class Switch final : public StepKind {
     auto order = site_.services(release);
     // Going back, the frontend leaves the new backend before that goes away.
     if (context.step.args.value("reverse", false)) std::reverse(order.begin(), order.end());
-    for (const auto& name : order) TRY(move(name, release, context));
+    TRY(move_all(order, release, context));
     return Json{{"release", release}};
   }
 
@@ -104,6 +104,36 @@ class Switch final : public StepKind {
       if (now.live) return true;
     }
     return false;
+  }
+
+  // In this order. On the way back those on platforms that follow each other go side by side: each
+  // takes minutes, and customers wait.
+  Status move_all(const std::vector<std::string>& order, const std::string& release,
+                  const StepContext& context) {
+    const bool back = context.plan.pipeline == "rollback" || context.step.args.value("back", false);
+    std::vector<std::string> together;
+    for (const auto& name : order) {
+      const auto* placed = site_.placement(name);
+      if (back && placed != nullptr && is_hosted(*placed)) {
+        together.push_back(name);
+        continue;
+      }
+      TRY(move_together(together, release, context));
+      TRY(move(name, release, context));
+    }
+    return move_together(together, release, context);
+  }
+
+  Status move_together(std::vector<std::string>& names, const std::string& release,
+                       const StepContext& context) {
+    std::vector<Status> ended(names.size());
+    std::vector<std::function<void()>> work;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      work.push_back([&, i] { ended[i] = move(names[i], release, context); });
+    context.world.executor.run_all(std::move(work));
+    names.clear();
+    for (auto& each : ended) TRY(std::move(each));
+    return {};
   }
 
   Status move(const std::string& name, const std::string& release, const StepContext& context) {
