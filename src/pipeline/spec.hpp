@@ -97,21 +97,24 @@ struct Database {
   std::optional<Migration> migrate;
 };
 
+// How to sign in to a store over the network, and where it is; an endpoint that is empty is the
+// provider's own.
+struct S3Store {
+  std::optional<Template> key, secret, session;
+  std::string region = "us-east-1", endpoint;
+  bool path_style = false;
+};
+struct AzblobStore {
+  std::string account, endpoint;
+  std::optional<Template> key, sas;
+};
+
 struct Vault {
   // "file:PATH", "s3:BUCKET/PREFIX", "azblob:CONTAINER/PREFIX"; empty: in the state folder
   std::string store;
-  struct S3 {
-    std::optional<Template> key, secret, session;
-    std::string region = "us-east-1", endpoint;  // empty: Amazon's
-    bool path_style = false;
-  };
-  std::optional<S3> s3;
-  struct Azblob {
-    std::string account, endpoint;  // empty: Azure's
-    std::optional<Template> key, sas;
-  };
-  std::optional<Azblob> azblob;
-  std::optional<Template> key;  // absent: a key file in the state folder
+  std::optional<S3Store> s3;          // with s3:, and only then
+  std::optional<AzblobStore> azblob;  // with azblob:, and only then
+  std::optional<Template> key;        // absent: a key file in the state folder
   struct Keep {
     int last = 30, days = 30, safety_days = 90;
   } keep;

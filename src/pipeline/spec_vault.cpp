@@ -72,7 +72,7 @@ void read_endpoint(const Field& field, std::string& endpoint) {
   endpoint = text;
 }
 
-void read_s3(const Field& field, std::optional<Vault::S3>& s3) {
+void read_s3(const Field& field, std::optional<S3Store>& s3) {
   if (!field) return;
   Keys keys(field);
   auto& read = s3.emplace();
@@ -91,7 +91,7 @@ void read_s3(const Field& field, std::optional<Vault::S3>& s3) {
   keys.finish();
 }
 
-void read_azblob(const Field& field, std::optional<Vault::Azblob>& azblob) {
+void read_azblob(const Field& field, std::optional<AzblobStore>& azblob) {
   if (!field) return;
   Keys keys(field);
   auto& read = azblob.emplace();
