@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/text.hpp"
 #include "target/hosted.hpp"
 #include "target/railway_api.hpp"
@@ -179,6 +181,7 @@ class Railway final : public Target {
   Status make_live(const Version& version, Record& record, const std::string& key, Order order,
                    const Output& output, const std::stop_token& stop) {
     if (record.asked) TRY(settle(version, record, stop));
+    TRY(end_others(version, output, stop));
     TRY_LET(const auto up, newest_up(stop));
     if (up && up->id == record.deployment) return {};
     // An order that is still under way is followed; one that has failed under this key has failed.
@@ -197,6 +200,34 @@ class Railway final : public Target {
     TRY(give(version, record, key, order, stop));
     TRY_LET(const auto made, api_.deployment(record.deployment, stop));
     return follow(made, output, stop);
+  }
+
+  // What was ordered of another release, and is still under way, would be live after this one.
+  Status end_others(const Version& wanted, const Output& output, const std::stop_token& stop) {
+    TRY_LET(const auto all, versions(wanted.service));
+    std::set<std::string> others;
+    for (const auto& version : all) {
+      if (version.release == wanted.release) continue;
+      TRY_LET(auto record, record_of(version));
+      if (record.asked) TRY(settle(version, record, stop));
+      others.insert(record.deployment);
+    }
+    TRY_LET(const auto now, api_.deployments(stop));
+    for (const auto& each : now) {
+      const bool under_way = !is_up(each) && !is_down(each);
+      if (under_way && others.contains(each.id)) TRY(end(each, output, stop));
+    }
+    return {};
+  }
+
+  Status end(const RailwayDeployment& deployment, const Output& output,
+             const std::stop_token& stop) {
+    if (output) output(deployment.id + " is under way: it is cancelled\n");
+    auto cancelled = api_.cancel(deployment.id, stop);
+    // Too late: it comes to its end by itself.
+    if (!cancelled && cancelled.error().fault != Fault::refused) return cancelled;
+    const Status ended = follow(deployment, {}, stop);
+    return ended || ended.error().fault == Fault::refused ? Status() : ended;
   }
 
   // An order was given, by us or by whoever was killed, and nobody knows what came of it.
@@ -246,16 +277,17 @@ class Railway final : public Target {
         return std::move(made).error();
       }
       // A rollback does not say what it made.
+      const bool taken = made.ok();
       if (!made || made->empty()) made = look_for(record, stop);
       TRY_LET(const auto id, std::move(made));
+      if (id.empty() && taken) break;
       if (id.empty()) continue;
       record.deployment = id;
       record.asked = false;
       return keep(version, record);
     }
     return unknown_effect(Fault::unreachable,
-                          fmt::format("Railway did not say that it makes {} {} live, and does not "
-                                      "show it either",
+                          fmt::format("Railway does not show a deployment that makes {} {} live",
                                       version.service, version.release));
   }
 

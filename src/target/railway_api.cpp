@@ -26,6 +26,8 @@ constexpr const char* deploy_order =
     "serviceId: $serviceId, commitSha: $commitSha) }";
 constexpr const char* roll_back_order =
     "mutation deploymentRollback($id: String!) { deploymentRollback(id: $id) }";
+constexpr const char* cancel_order =
+    "mutation deploymentCancel($id: String!) { deploymentCancel(id: $id) }";
 constexpr const char* log_query =
     "query buildLogs($deploymentId: String!, $limit: Int) { "
     "buildLogs(deploymentId: $deploymentId, limit: $limit) { message } }";
@@ -203,6 +205,12 @@ Status RailwayApi::roll_back(const std::string& id, const std::stop_token& stop)
   TRY_LET(const auto data, order("deploymentRollback", roll_back_order, {{"id", id}}, stop));
   if (flag_in(data, "deploymentRollback")) return {};
   return fail(Fault::refused, "Railway did not roll back to " + id);
+}
+
+Status RailwayApi::cancel(const std::string& id, const std::stop_token& stop) {
+  TRY_LET(const auto data, read("deploymentCancel", cancel_order, {{"id", id}}, stop));
+  if (flag_in(data, "deploymentCancel")) return {};
+  return fail(Fault::refused, "Railway did not cancel " + id);
 }
 
 Result<std::string> RailwayApi::build_log(const std::string& id, const std::stop_token& stop) {

@@ -32,6 +32,8 @@ class RailwayApi {
   // Sent once each: after an error whose effect is unknown, look for what it made.
   Result<std::string> deploy(const std::string& commit, const std::stop_token& stop);
   Status roll_back(const std::string& id, const std::stop_token& stop);
+  // Safe to repeat. refused when it is too late for that.
+  Status cancel(const std::string& id, const std::stop_token& stop);
   Result<std::string> build_log(const std::string& id, const std::stop_token& stop);
 
  private:

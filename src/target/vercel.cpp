@@ -113,6 +113,7 @@ class Vercel final : public Target {
   Status activate(const Version& version, const Environment&, const std::string&,
                   const Output& output, std::stop_token stop) override {
     TRY_LET(const auto mine, ready(version, stop));
+    TRY(let_others_end(mine, stop));
     TRY_LET(const bool live, is_live(mine, stop));
     if (live) return {};
     TRY(api_.promote(mine.id, stop));
@@ -122,6 +123,7 @@ class Vercel final : public Target {
   Status go_back(const Version& version, const Environment& env, const std::string& key,
                  const Output& output, std::stop_token stop) override {
     TRY_LET(const auto mine, ready(version, stop));
+    TRY(let_others_end(mine, stop));
     TRY_LET(const bool live, is_live(mine, stop));
     if (live) return {};
     auto back = api_.roll_back(mine.id, stop);
@@ -323,6 +325,23 @@ class Vercel final : public Target {
                 fmt::format("Vercel's deployment {} is {}{}{}{}", deployment.id, deployment.state,
                             deployment.reason.empty() ? "" : ": ", printable(deployment.reason),
                             log ? "; its last lines:\n" + last_lines(*log, 20) : ""));
+  }
+
+  // An order that is still under way would move the domain after ours.
+  Status let_others_end(const Deployment& wanted, const std::stop_token& stop) {
+    const Millis begun = clock_.steady();
+    while (true) {
+      TRY_LET(const auto last, api_.last_alias_request(stop));
+      const bool under_way = last && (last->state == "pending" || last->state == "in-progress");
+      if (!under_way || last->to == wanted.id) return {};
+      const Millis waited = clock_.steady() - begun;
+      if (waited > config_.limit) {
+        return unknown_effect(Fault::timeout, fmt::format("Vercel is still pointing {} at {}",
+                                                          config_.domain, last->to));
+      }
+      if (!clock_.sleep(pause_after(waited), stop))
+        return unknown_effect(Fault::cancelled, "stopped while Vercel points the domains");
+    }
   }
 
   // Until customers' domain points at it: nothing else says that it is live.

@@ -29,7 +29,8 @@ SCHEMA = {
         "buildLogs": ({"deploymentId": "String!", "limit": "Int", "filter": "String"}, "Log")},
     "mutation": {
         "serviceInstanceDeployV2": ({"environmentId": "String!", "serviceId": "String!", "commitSha": "String"}, None),
-        "deploymentRollback": ({"id": "String!"}, None)}}
+        "deploymentRollback": ({"id": "String!"}, None),
+        "deploymentCancel": ({"id": "String!"}, None)}}
 TYPES = {
     "Project": {"id": None, "name": None, "environments": "EnvironmentConnection", "services": "ServiceConnection"},
     "EnvironmentConnection": {"edges": "EnvironmentEdge"}, "EnvironmentEdge": {"node": "Named", "cursor": None},
@@ -150,6 +151,11 @@ def answer(field, values):
         need((values["environmentId"], values["serviceId"]) == (ENVIRONMENT, SERVICE), "another service's deployment")
         return make(values["commitSha"])
     former = one(values["id"])
+    if field == "deploymentCancel":
+        if former["status"] not in ("QUEUED", "BUILDING"):
+            raise Refused("Deployment cannot be cancelled")
+        former["status"] = "REMOVED"
+        return True
     if not former["canRollback"]:
         raise Refused("Deployment cannot be rolled back")
     make(former["meta"]["commitHash"])

@@ -133,6 +133,38 @@ TEST_F(Railway, ADeploymentThatFailsIsToldWithItsLastLinesAndWhatWasLiveStays) {
   EXPECT_EQ(on.stand_in.state()["deployments"].size(), 3u) << "another try is another deployment";
 }
 
+// Else it would be live after all, minutes after the way back has ended.
+TEST_F(Railway, WhatIsUnderWayIsEndedBeforeTheWayBackIsOver) {
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  ASSERT_TRUE(activate(v1));
+  for (const int looks : {1, 2}) {  // still building; too late to cancel
+    const Version next{"backend", "prod-" + std::to_string(looks + 1)};
+    ASSERT_TRUE(prepare(next, "bbb" + std::to_string(looks)));
+    std::stop_source stop;
+    int slept = 0;
+    on.clock.on_sleep([&](Millis) {
+      if (++slept == looks) stop.request_stop();
+    });
+    const auto cut = on.target().activate(next, {}, "a", {}, stop.get_token());
+    ASSERT_FALSE(cut);
+    EXPECT_EQ(cut.error().effect, Effect::unknown);
+    on.clock.on_sleep({});
+    const auto back = on.target().go_back(v1, {}, "b" + std::to_string(looks), {}, {});
+    ASSERT_TRUE(back) << back.error().message();
+    const auto state = on.stand_in.state();
+    std::vector<std::string> up;
+    for (const auto& each : state["deployments"]) {
+      const auto status = each["status"].get<std::string>();
+      EXPECT_TRUE(status == "SUCCESS" || status == "REMOVED") << each.dump();
+      if (status == "SUCCESS") up.push_back(each["meta"]["commitHash"].get<std::string>());
+    }
+    EXPECT_EQ(up, std::vector<std::string>{"aaa1"});
+    // Cancelled in time it never was live; too late, and the way back is an order of its own.
+    EXPECT_EQ(state["deployments"].size(), looks == 1 ? 2u : 4u);
+    EXPECT_TRUE(on.target().status(v1)->live);
+  }
+}
+
 TEST_F(Railway, WhoseImageIsGoneIsBuiltAnew) {
   ASSERT_TRUE(prepare(v1, "aaa1"));
   std::string said;

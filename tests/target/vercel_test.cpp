@@ -145,6 +145,23 @@ TEST_F(Vercel, ADeploymentIsLookedForNoFurtherBackThanItsReleasesTime) {
   EXPECT_EQ(on.target().status({"frontend", "prod-20990101-000000"})->phase, Phase::absent);
 }
 
+// Else the domain would move after all, when the way back has ended.
+TEST_F(Vercel, APromotionThatIsUnderWayIsOverBeforeTheWayBackIs) {
+  ASSERT_TRUE(prepare(v1));
+  ASSERT_TRUE(activate(v1));
+  ASSERT_TRUE(prepare(v2));
+  std::stop_source stop;
+  on.clock.on_sleep([&stop](Millis) { stop.request_stop(); });
+  const auto cut = on.target().activate(v2, {}, "a", {}, stop.get_token());
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().effect, Effect::unknown);
+  EXPECT_TRUE(on.stand_in.state()["alias"]["order"]["jobStatus"] == "in-progress");
+  on.clock.on_sleep({});
+  const auto back = on.target().go_back(v1, {}, "b", {}, {});
+  ASSERT_TRUE(back) << back.error().message();
+  for (int look = 0; look < 5; ++look) EXPECT_TRUE(on.target().status(v1)->live);
+}
+
 TEST_F(Vercel, WhatCannotBeRolledBackIsPromoted) {
   ASSERT_TRUE(prepare(v1));
   const auto back = on.target().go_back(v1, {}, "b", {}, {});
