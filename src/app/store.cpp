@@ -55,7 +55,8 @@ Result<StoreRecipe> store_recipe(const pipeline::Vault& vault, const Places& pla
 std::string store_text(const pipeline::Vault& vault, const Places& places,
                        const Path& project_folder) {
   if (!vault.s3 && !vault.azblob) return store_of(vault, places, project_folder).string();
-  return vault.store + (vault.s3 ? vault.s3->endpoint : vault.azblob->account);
+  const auto& whose = vault.s3 ? vault.s3->endpoint : vault.azblob->account;
+  return vault.store + (whose.empty() ? "" : " at " + whose);
 }
 
 Json to_json(const StoreRecipe& recipe) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <mutex>
 
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 #include "net/certificate.hpp"
 
@@ -80,11 +81,8 @@ std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* to) {
   arriving.headers_ended = trim(line).empty();
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return count;
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  arriving.reply.headers.emplace_back(name, std::string(trim(line.substr(colon + 1))));
+  arriving.reply.headers.emplace_back(lower_case(std::string(line.substr(0, colon))),
+                                      std::string(trim(line.substr(colon + 1))));
   return count;
 }
 

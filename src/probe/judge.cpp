@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "probe/judge.hpp"
 
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 
 namespace belay::probe {
@@ -77,10 +78,7 @@ std::string json_disagreement(const Reply& reply, const Json& expected) {
 
 std::string header_disagreement(const Reply& reply, const std::map<std::string, std::string>& all) {
   for (const auto& [wanted, value] : all) {
-    std::string name = wanted;
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    const auto name = lower_case(wanted);
     const std::string* got = nullptr;
     bool same = false;
     for (const auto& [key, text] : reply.headers) {

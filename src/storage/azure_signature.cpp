@@ -5,18 +5,12 @@
 #include <array>
 
 #include "base/hash.hpp"
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 
 namespace belay::storage {
 
 namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
 
 std::string header_of(const net::Request& request, const char* name) {
   const auto found = request.headers.find(name);
@@ -55,7 +49,7 @@ Status sign_for_azure(net::Request& request, const net::Query& query, const std:
   }
   text += "/" + account + url.path;
   std::map<std::string, std::string> named;
-  for (const auto& [name, value] : query) named[lower(name)] = value;
+  for (const auto& [name, value] : query) named[lower_case(name)] = value;
   for (const auto& [name, value] : named) text += "\n" + name + ":" + value;
   const auto mac = hmac_sha256(key, text);
   request.headers["authorization"] =

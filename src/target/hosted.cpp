@@ -20,10 +20,13 @@ bool flag_in(const Json& json, const char* member) {
   return found.is_boolean() && found.get<bool>();
 }
 
-Millis pause_after(Millis waited) {
+bool LongWait::pause(const std::stop_token& stop) const {
   using std::chrono::seconds;
-  if (waited < seconds(15)) return seconds(1);
-  return waited < seconds(60) ? seconds(5) : seconds(15);
+  const Millis waited = clock_.steady() - begun_;
+  const Millis next = waited < seconds(15)   ? seconds(1)
+                      : waited < seconds(60) ? seconds(5)
+                                             : seconds(15);
+  return clock_.sleep(next, stop);
 }
 
 Result<net::Response> ask_once(net::Client& client, const net::Request& request,

@@ -22,8 +22,19 @@ const Json& member_in(const Json& json, const char* member);
 std::string text_in(const Json& json, const char* member);
 bool flag_in(const Json& json, const char* member);
 
-// Between two looks at something that takes long: quick at first, then patient.
-Millis pause_after(Millis waited);
+// Looking again and again at something that takes long: quick at first, then patient.
+class LongWait {
+ public:
+  LongWait(Clock& clock, Millis limit) : clock_(clock), limit_(limit), begun_(clock.steady()) {}
+
+  bool over() const { return clock_.steady() - begun_ > limit_; }
+  // Until the next look. False when it was stopped.
+  bool pause(const std::stop_token& stop) const;
+
+ private:
+  Clock& clock_;
+  Millis limit_, begun_;
+};
 
 // For orders that must not be given twice: sent again only where the platform says that it did
 // nothing (429).

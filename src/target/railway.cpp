@@ -293,18 +293,17 @@ class Railway final : public Target {
 
   // Until it is over. cancelled: Railway goes on, and who comes next finds it again.
   Status follow(RailwayDeployment deployment, const Output& output, const std::stop_token& stop) {
-    const Millis begun = clock_.steady();
+    const LongWait wait(clock_, config_.limit);
     std::string said;
     while (!is_up(deployment) && !is_down(deployment)) {
       if (output && deployment.status != said)
         output(fmt::format("{}: {}\n", deployment.id, printable(deployment.status)));
       said = deployment.status;
-      const Millis waited = clock_.steady() - begun;
-      if (waited > config_.limit) {
+      if (wait.over()) {
         return unknown_effect(Fault::timeout, fmt::format("{} is {} after {}", deployment.id, said,
                                                           to_text(config_.limit)));
       }
-      if (!clock_.sleep(pause_after(waited), stop))
+      if (!wait.pause(stop))
         return unknown_effect(Fault::cancelled, "stopped while Railway works on " + deployment.id);
       TRY_LET(deployment, api_.deployment(deployment.id, stop));
     }

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 #include "target/hosted.hpp"
 
@@ -33,16 +34,9 @@ constexpr const char* log_query =
     "buildLogs(deploymentId: $deploymentId, limit: $limit) { message } }";
 constexpr int newest = 20, log_lines = 500;
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
-
 // The first error's message decides; Railway tells a wrong token and a missing right alike.
 Fault fault_of(const std::string& message) {
-  const auto text = lower(message);
+  const auto text = lower_case(message);
   for (const auto* word : {"not authorized", "token not found", "two factor"}) {
     if (text.find(word) != std::string::npos) return Fault::denied;
   }

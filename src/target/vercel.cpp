@@ -300,18 +300,17 @@ class Vercel final : public Target {
 
   // Until its build is over. cancelled: the build goes on, and the same key finds it again.
   Status follow(Deployment deployment, const Output& output, const std::stop_token& stop) {
-    const Millis begun = clock_.steady();
+    const LongWait wait(clock_, config_.limit);
     std::string said;
     while (!is_ready(deployment) && !is_over(deployment)) {
       if (output && deployment.state != said)
         output(fmt::format("{}: {}\n", deployment.id, printable(deployment.state)));
       said = deployment.state;
-      const Millis waited = clock_.steady() - begun;
-      if (waited > config_.limit) {
+      if (wait.over()) {
         return unknown_effect(Fault::timeout, fmt::format("{} is {} after {}", deployment.id, said,
                                                           to_text(config_.limit)));
       }
-      if (!clock_.sleep(pause_after(waited), stop))
+      if (!wait.pause(stop))
         return fail(Fault::cancelled, "stopped while Vercel builds " + deployment.id);
       TRY_LET(auto now, api_.deployment(deployment.id, stop));
       if (!now)
@@ -329,17 +328,16 @@ class Vercel final : public Target {
 
   // An order that is still under way would move the domain after ours.
   Status let_others_end(const Deployment& wanted, const std::stop_token& stop) {
-    const Millis begun = clock_.steady();
+    const LongWait wait(clock_, config_.limit);
     while (true) {
       TRY_LET(const auto last, api_.last_alias_request(stop));
       const bool under_way = last && (last->state == "pending" || last->state == "in-progress");
       if (!under_way || last->to == wanted.id) return {};
-      const Millis waited = clock_.steady() - begun;
-      if (waited > config_.limit) {
+      if (wait.over()) {
         return unknown_effect(Fault::timeout, fmt::format("Vercel is still pointing {} at {}",
                                                           config_.domain, last->to));
       }
-      if (!clock_.sleep(pause_after(waited), stop))
+      if (!wait.pause(stop))
         return unknown_effect(Fault::cancelled, "stopped while Vercel points the domains");
     }
   }
@@ -347,7 +345,7 @@ class Vercel final : public Target {
   // Until customers' domain points at it: nothing else says that it is live.
   Status follow_domain(const Deployment& wanted, const Output& output,
                        const std::stop_token& stop) {
-    const Millis begun = clock_.steady();
+    const LongWait wait(clock_, config_.limit);
     while (true) {
       TRY_LET(const bool live, is_live(wanted, stop));
       if (live) return {};
@@ -356,14 +354,13 @@ class Vercel final : public Target {
         return unknown_effect(Fault::refused, fmt::format("Vercel says of pointing {} at {}: {}",
                                                           config_.domain, wanted.id, last->state));
       }
-      const Millis waited = clock_.steady() - begun;
-      if (waited > config_.limit) {
+      if (wait.over()) {
         return unknown_effect(Fault::timeout,
                               fmt::format("{} does not point at {} after {}", config_.domain,
                                           wanted.id, to_text(config_.limit)));
       }
       if (output) output(fmt::format("{} is being pointed at {}\n", config_.domain, wanted.id));
-      if (!clock_.sleep(pause_after(waited), stop))
+      if (!wait.pause(stop))
         return unknown_effect(Fault::cancelled, "stopped while Vercel points the domains");
     }
   }

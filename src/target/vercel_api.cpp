@@ -22,7 +22,6 @@ Result<Deployment> deployment_from(const Json& json) {
   if (read.state.empty()) read.state = text_in(json, "state");
   if (read.id.empty() || read.state.empty())
     return fail(Fault::corrupt, "Vercel's answer has a deployment without id or state");
-  read.url = text_in(json, "url");
   read.reason = text_in(json, "errorMessage");
   if (read.reason.empty()) read.reason = text_in(json, "readyStateReason");
   if (const auto meta = json.find("meta"); meta != json.end() && meta->is_object()) {

@@ -14,7 +14,7 @@
 namespace belay::target {
 
 struct Deployment {
-  std::string id, url;
+  std::string id;
   std::string state;   // readyState: QUEUED, BUILDING, READY, ERROR, ...
   std::string reason;  // what Vercel says of a failure
   std::map<std::string, std::string> meta;

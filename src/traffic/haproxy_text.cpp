@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/hash.hpp"
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 
 namespace belay::traffic {
@@ -95,13 +96,6 @@ std::string global_of(const std::string& revision) {
   return text;
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 // One frontend an address; services that share it are told apart by the Host field.
 std::string frontend_of(const std::string& name, const std::vector<const Route*>& routes) {
   std::string text = fmt::format("\nfrontend {}\n  bind {}", name, routes.front()->listen);
@@ -119,7 +113,7 @@ std::string frontend_of(const std::string& name, const std::vector<const Route*>
     for (const auto& domain : route->domains) {
       const bool any = domain.starts_with("*.");
       text += fmt::format("  acl is_{} req.hdr(host),field(1,:),lower {} {}\n", route->service,
-                          any ? "-m end" : "-m str", lower(any ? domain.substr(1) : domain));
+                          any ? "-m end" : "-m str", lower_case(any ? domain.substr(1) : domain));
     }
     text += fmt::format("  use_backend be_{0} if is_{0}\n", route->service);
   }
