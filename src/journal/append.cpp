@@ -153,26 +153,28 @@ Status Appender::check(const Placed& placed, const std::vector<NewEvent>& events
   return {};
 }
 
-Status Appender::insert(std::int64_t run, std::int64_t seq, const NewEvent& event, TimePoint at) {
-  Event written;
-  written.id = last_id_ + 1;
-  written.run = std::to_string(run);
-  written.seq = seq;
-  written.at = at;
-  written.kind = event.kind;
-  written.version = event.version;
-  written.key = event.key;
-  written.body = event.body;
-  const std::string hash = chained(last_hash_, written, 0);
-  insert_event_.bind(1, written.id)
-      .bind(2, run)
-      .bind(3, seq)
-      .bind(4, at.time_since_epoch().count());
+Status Appender::insert(Event event) {
+  event.id = last_id_ + 1;
+  const std::string hash = chained(last_hash_, event, 0);
+  insert_event_.bind(1, event.id)
+      .bind(2, run_number(event.run))
+      .bind(3, event.seq)
+      .bind(4, event.at.time_since_epoch().count());
   insert_event_.bind(5, event.kind).bind(6, std::int64_t{event.version}).bind(7, event.key);
   TRY(insert_event_.bind(8, event.body).bind_blob(9, hash).run());
-  last_id_ = written.id;
+  last_id_ = event.id;
   last_hash_ = hash;
   return {};
+}
+
+Status Appender::take_in(const Event& event) {
+  if (event.id != last_id_ + 1 || chained(last_hash_, event, 0) != event.hash) {
+    return fail(Fault::corrupt,
+                fmt::format("event {} does not follow event {} that is here", event.id, last_id_));
+  }
+  TRY(insert(event));
+  return derive(run_number(event.run), {event.kind, event.key, event.body, event.version},
+                event.at);
 }
 
 Status Appender::derive(std::int64_t run, const NewEvent& event, TimePoint at) {
@@ -197,7 +199,15 @@ Status Appender::derive(std::int64_t run, const NewEvent& event, TimePoint at) {
 Status Appender::write(const Placed& placed, const Request& request, TimePoint at) {
   std::int64_t seq = placed.seq;
   for (const auto& event : request.events) {
-    TRY(insert(placed.run, ++seq, event, at));
+    TRY(insert({0,
+                std::to_string(placed.run),
+                ++seq,
+                at,
+                event.kind,
+                event.version,
+                event.key,
+                event.body,
+                {}}));
     TRY(derive(placed.run, event, at));
   }
   return {};

@@ -30,6 +30,11 @@ class Appender {
   // At the beginning of each transaction: other processes append too.
   Status load_head();
   Answer apply(const Request& request, TimePoint at);
+  // An event as another machine wrote it; its hash in 32 bytes. corrupt: it does not follow the one
+  // before.
+  Status take_in(const Event& event);
+  std::int64_t last_id() const { return last_id_; }
+  const std::string& last_hash() const { return last_hash_; }
 
  private:
   struct Placed {
@@ -38,7 +43,7 @@ class Appender {
   };
   Result<Placed> place(const Request& request);
   Status check(const Placed& placed, const std::vector<NewEvent>& events);
-  Status insert(std::int64_t run, std::int64_t seq, const NewEvent& event, TimePoint at);
+  Status insert(Event event);
   Status derive(std::int64_t run, const NewEvent& event, TimePoint at);
   Status write(const Placed& placed, const Request& request, TimePoint at);
 

@@ -98,8 +98,30 @@ class Journal {
   virtual Result<std::pair<std::int64_t, std::string>> head() = 0;  // id and hash; {0, ""} empty
 };
 
+// Where a journal lives that several machines share: texts, each written once under its name. Two
+// that write the same name at once: one of them wins.
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+  // Durable when it returns. conflict: somebody else's text is there, and stays. After an unknown
+  // effect get() tells.
+  virtual Status put(const std::string& name, std::string_view text) = 0;
+  virtual Result<std::string> get(const std::string& name) = 0;  // missing
+  // Names that begin with `prefix`, in byte order.
+  virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
+  virtual std::string where() const = 0;  // for messages
+};
+
 // The journal in `folder`/journal.db (created, 0600). Refuses: a network file system; a journal of
 // a newer format, by name; a folder that cannot be written, before any effect.
-Result<std::unique_ptr<Journal>> open_sqlite(const Path& folder, Clock& clock);
+//
+// With a `ledger` the truth is there and the file is this machine's copy. An append is durable, and
+// wins, once its text is in the ledger; one that another machine overtook is a conflict. What
+// others wrote is taken in when opening, after a conflict, and at most two seconds late when
+// reading; a ledger that does not answer is the read's error. A journal that was this machine's own
+// is carried into an empty ledger when it is opened with it. refused: the ledger holds another
+// journal; a copy that is opened without its ledger. corrupt: the ledger lost or changed an event.
+Result<std::unique_ptr<Journal>> open_sqlite(const Path& folder, Clock& clock,
+                                             Ledger* ledger = nullptr);
 
 }  // namespace belay::journal

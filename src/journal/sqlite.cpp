@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 
 #include "base/hash.hpp"
 #include "journal/append.hpp"
 #include "journal/chain.hpp"
 #include "journal/journal.hpp"
+#include "journal/ledger_copy.hpp"
 #include "journal/schema.hpp"
 #include "journal/verify.hpp"
 
@@ -15,6 +17,10 @@ namespace belay::journal {
 namespace {
 
 constexpr Millis lock_patience = std::chrono::seconds(10);
+// Who holds the lock may be talking to the ledger's store.
+constexpr Millis shared_lock_patience = std::chrono::minutes(2);
+constexpr Millis stale_after = std::chrono::seconds(2);
+constexpr int most_turns = 100;
 constexpr Millis poll_interval = std::chrono::milliseconds(25);
 constexpr int checkpoint_pages = 1000;
 constexpr std::size_t most_in_a_group = 512;
@@ -34,10 +40,16 @@ class SqliteJournal final : public Journal {
         lock_(std::move(opened.lock)),
         clock_(clock) {}
 
-  Status prepare() {
+  Status prepare(Ledger* ledger, const Path& folder) {
     TRY_LET(auto appender, Appender::prepare(writer_));
     appender_ = std::move(appender);
-    return {};
+    if (ledger == nullptr) return check_own(writer_, folder);
+    copy_.emplace(*ledger, writer_, appender_);
+    fresh_at_ = clock_.steady();
+    return in_transaction([this]() -> Status {
+      TRY(copy_->join());
+      return copy_->take_in();
+    });
   }
 
   Result<std::string> create_run(NewEvent created) override;
@@ -56,7 +68,12 @@ class SqliteJournal final : public Journal {
  private:
   Answer submit(const Request& request);
   void commit_group(const std::vector<Waiting*>& group);
-  Status write_group(const std::vector<Waiting*>& group);
+  static void refuse(const std::vector<Waiting*>& group, const Error& error);
+  Result<bool> take_in_news();
+  Status write_requests(const std::vector<Waiting*>& group);
+  Status in_transaction(const std::function<Status()>& work);
+  Status freshen();
+  Result<std::pair<std::int64_t, std::string>> head_here();
   Result<std::vector<Event>> events(Statement& statement);
   Result<std::vector<RunRow>> run_rows(Statement& statement);
 
@@ -65,12 +82,16 @@ class SqliteJournal final : public Journal {
   std::deque<Waiting*> queue_;
   bool committing_ = false;
 
-  Connection writer_;  // used by the one caller that commits
+  std::mutex writer_mutex_;  // the caller that commits, or takes in what others wrote
+  Connection writer_;
   std::mutex reader_mutex_;
   Connection reader_;
   ProcessLock lock_;
   Clock& clock_;
   Appender appender_;
+  std::optional<LedgerCopy> copy_;  // none: the journal is this machine's own
+  std::mutex fresh_mutex_;
+  Millis fresh_at_{0};  // when the ledger was last asked
 };
 
 // The first caller commits for all that have come meanwhile: a group costs one flush of the disk,
@@ -99,34 +120,87 @@ Answer SqliteJournal::submit(const Request& request) {
   return std::move(mine.answer);
 }
 
+// Another machine may be first, again and again; each time what it wrote is taken in, and the
+// requests are held against that. So is what was refused by what this machine knew.
 void SqliteJournal::commit_group(const std::vector<Waiting*>& group) {
-  Status status = write_group(group);
-  if (status) return;
-  // The transaction failed: so did each request that was not refused for a reason of its own.
+  std::vector<Waiting*> left = group;
+  for (int turn = 0; turn < most_turns && !left.empty(); ++turn) {
+    Status done = in_transaction([&] { return write_requests(left); });
+    const bool overtaken = copy_ && !done && done.error().fault == Fault::conflict &&
+                           done.error().effect == Effect::none;
+    if (!done && !overtaken) return refuse(left, done.error());
+    if (!copy_) return;
+    if (done) std::erase_if(left, [](const Waiting* one) { return one->answer.status.ok(); });
+    if (left.empty()) return;
+    const auto news = take_in_news();
+    if (!news) return refuse(left, news.error());
+    if (done && !*news) return;
+  }
+  refuse(left, fail(Fault::busy, "other machines write into the journal all the time"));
+}
+
+// Each that was not refused for a reason of its own.
+void SqliteJournal::refuse(const std::vector<Waiting*>& group, const Error& error) {
   for (Waiting* waiting : group) {
-    if (waiting->answer.status) waiting->answer.status = status;
+    if (waiting->answer.status) waiting->answer.status = error;
   }
 }
 
-Status SqliteJournal::write_group(const std::vector<Waiting*>& group) {
-  TRY(lock_.take(lock_patience));
+Result<bool> SqliteJournal::take_in_news() {
+  bool news = false;
+  Status done = in_transaction([&] {
+    const auto before = appender_.last_id();
+    Status taken = copy_->take_in();
+    news = appender_.last_id() != before;
+    return taken;
+  });
+  TRY(std::move(done));
+  return news;
+}
+
+// Rolled back unless all of it succeeds.
+Status SqliteJournal::in_transaction(const std::function<Status()>& work) {
+  const std::lock_guard one(writer_mutex_);
+  TRY(lock_.take(copy_ ? shared_lock_patience : lock_patience));
   HeldLock held(lock_);
   TRY(writer_.execute("BEGIN IMMEDIATE"));
   Status status = appender_.load_head();
-  const TimePoint at = clock_.now();
-  bool wrote = false;
-  for (Waiting* waiting : group) {
-    if (!status) break;
-    waiting->answer = appender_.apply(waiting->request, at);
-    if (waiting->answer.broken) status = waiting->answer.status;
-    wrote = wrote || waiting->answer.status.ok();
-  }
-  if (!status || !wrote) {
+  if (status) status = work();
+  if (!status) {
     writer_.roll_back();
     return status;
   }
   TRY(writer_.commit());
   if (writer_.wal_pages() > checkpoint_pages) writer_.checkpoint();
+  return {};
+}
+
+Status SqliteJournal::write_requests(const std::vector<Waiting*>& group) {
+  const TimePoint at = clock_.now();
+  const auto before = appender_.last_id();
+  for (Waiting* waiting : group) {
+    waiting->answer = appender_.apply(waiting->request, at);
+    if (waiting->answer.broken) return waiting->answer.status;
+  }
+  if (!copy_ || appender_.last_id() == before) return {};
+  return copy_->publish(before);
+}
+
+// Reads see what other machines wrote, a little late.
+Status SqliteJournal::freshen() {
+  if (!copy_) return {};
+  {
+    const std::lock_guard lock(fresh_mutex_);
+    const auto now = clock_.steady();
+    if (now - fresh_at_ < stale_after) return {};
+    fresh_at_ = now;
+  }
+  const auto behind = [this] {
+    const std::lock_guard lock(reader_mutex_);
+    return copy_->is_behind(reader_);
+  };
+  TRY_LET(const bool news, behind());
+  if (news) TRY(take_in_news());
   return {};
 }
 
@@ -159,6 +233,7 @@ Result<std::vector<Event>> SqliteJournal::events(Statement& statement) {
 }
 
 Result<std::vector<Event>> SqliteJournal::load(const std::string& run, std::int64_t after_seq) {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   TRY_LET(Statement rows,
           reader_.prepare(fmt::format(
@@ -198,6 +273,7 @@ Result<std::vector<RunRow>> SqliteJournal::run_rows(Statement& statement) {
 }
 
 Result<std::vector<RunRow>> SqliteJournal::runs(const std::string& environment, int limit) {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   const char* where = environment.empty() ? "?1 = ''" : "environment = ?1";
   TRY_LET(Statement rows,
@@ -208,6 +284,7 @@ Result<std::vector<RunRow>> SqliteJournal::runs(const std::string& environment, 
 }
 
 Result<std::vector<RunRow>> SqliteJournal::open_runs() {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   TRY_LET(Statement rows, reader_.prepare(fmt::format(
                               "SELECT {} FROM run WHERE state = 'open' ORDER BY id", run_columns)));
@@ -215,6 +292,7 @@ Result<std::vector<RunRow>> SqliteJournal::open_runs() {
 }
 
 Result<std::vector<Lock>> SqliteJournal::locks() {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   TRY_LET(Statement rows, reader_.prepare("SELECT environment, run_id, since FROM env_lock "
                                           "ORDER BY environment"));
@@ -228,6 +306,7 @@ Result<std::vector<Lock>> SqliteJournal::locks() {
 }
 
 Result<std::vector<Event>> SqliteJournal::tail(std::int64_t after_id, int limit) {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   TRY_LET(Statement rows,
           reader_.prepare(fmt::format("SELECT {} FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
@@ -239,7 +318,12 @@ Result<std::vector<Event>> SqliteJournal::tail(std::int64_t after_id, int limit)
 Result<std::int64_t> SqliteJournal::wait(std::int64_t last_id, Millis limit, std::stop_token stop) {
   const Millis deadline = clock_.steady() + limit;
   for (;;) {
-    TRY_LET(const auto now, head());
+    // A ledger that is out of reach for a while ends no wait.
+    const Status fresh = freshen();
+    if (!fresh && fresh.error().fault != Fault::unreachable &&
+        fresh.error().fault != Fault::timeout)
+      return fresh.error();
+    TRY_LET(const auto now, head_here());
     const Millis left = deadline - clock_.steady();
     if (now.first > last_id || left <= Millis(0) || stop.stop_requested()) return now.first;
     clock_.sleep(std::min(left, poll_interval), stop);
@@ -247,11 +331,13 @@ Result<std::int64_t> SqliteJournal::wait(std::int64_t last_id, Millis limit, std
 }
 
 Result<Verification> SqliteJournal::verify() {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   return verify_all(reader_);
 }
 
 Result<std::string> SqliteJournal::hash_of(std::int64_t id) {
+  TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   TRY_LET(Statement row, reader_.prepare("SELECT hash FROM event WHERE id = ?1"));
   TRY_LET(const bool found, row.bind(1, id).row());
@@ -260,6 +346,11 @@ Result<std::string> SqliteJournal::hash_of(std::int64_t id) {
 }
 
 Result<std::pair<std::int64_t, std::string>> SqliteJournal::head() {
+  TRY(freshen());
+  return head_here();
+}
+
+Result<std::pair<std::int64_t, std::string>> SqliteJournal::head_here() {
   const std::lock_guard lock(reader_mutex_);
   TRY_LET(Statement row, reader_.prepare("SELECT id, hash FROM event ORDER BY id DESC LIMIT 1"));
   TRY_LET(const bool found, row.row());
@@ -269,10 +360,10 @@ Result<std::pair<std::int64_t, std::string>> SqliteJournal::head() {
 
 }  // namespace
 
-Result<std::unique_ptr<Journal>> open_sqlite(const Path& folder, Clock& clock) {
+Result<std::unique_ptr<Journal>> open_sqlite(const Path& folder, Clock& clock, Ledger* ledger) {
   TRY_LET(Opened opened, open_files(folder));
   auto journal = std::make_unique<SqliteJournal>(std::move(opened), clock);
-  TRY(journal->prepare());
+  TRY(journal->prepare(ledger, folder));
   return std::unique_ptr<Journal>(std::move(journal));
 }
 

@@ -10,7 +10,7 @@
 namespace belay::journal {
 namespace {
 
-class ChainTest : public JournalTest {
+class ChainTest : public JournalFixture {
  protected:
   // Run 1: events 1, 3, 5, 7, 9, 10; run 2: events 2, 4, 6, 8.
   void SetUp() override {

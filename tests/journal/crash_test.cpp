@@ -21,7 +21,7 @@ struct Shared {
   std::atomic<std::int64_t> acknowledged{0};
 };
 
-class CrashTest : public JournalTest {
+class CrashTest : public JournalFixture {
  protected:
   CrashTest()
       : shared_(new (::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "journal/journal.hpp"
+#include "tests/fake/fake_ledger.hpp"
 #include "tests/support/fake_world.hpp"
 
 namespace belay::journal {
@@ -22,7 +23,7 @@ inline NewEvent finished(const std::string& ending = "shipped") {
   return event("run.finished", R"({"ending":")" + ending + R"("})");
 }
 
-class JournalTest : public ::testing::Test {
+class JournalFixture : public ::testing::Test {
  protected:
   ScratchFolder scratch_ = ScratchFolder::make("belay-journal").value();
   FakeClock clock_;

@@ -19,7 +19,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST_F(JournalTest, AFreshJournalIsEmptyAndPrivate) {
+enum class Kept { here, in_a_ledger };
+
+// What a journal promises, wherever it is kept.
+class JournalTest : public JournalFixture, public ::testing::WithParamInterface<Kept> {
+ protected:
+  Result<std::unique_ptr<Journal>> open_with(Clock& clock) {
+    return open_sqlite(folder(), clock, GetParam() == Kept::here ? nullptr : &ledger_);
+  }
+  std::unique_ptr<Journal> open() {
+    auto journal = open_with(clock_);
+    EXPECT_TRUE(journal) << journal.error().message();
+    return journal ? std::move(*journal) : nullptr;
+  }
+
+  fake::FakeLedger ledger_{scratch_.path() / "ledger"};
+};
+INSTANTIATE_TEST_SUITE_P(Here, JournalTest, ::testing::Values(Kept::here));
+INSTANTIATE_TEST_SUITE_P(Shared, JournalTest, ::testing::Values(Kept::in_a_ledger));
+
+TEST_P(JournalTest, AFreshJournalIsEmptyAndPrivate) {
   auto journal = open();
   EXPECT_EQ(journal->head().value(), (std::pair<std::int64_t, std::string>{0, ""}));
   EXPECT_TRUE(journal->runs()->empty());
@@ -31,7 +50,7 @@ TEST_F(JournalTest, AFreshJournalIsEmptyAndPrivate) {
   EXPECT_EQ(facts.st_mode & 0777, 0700U);
 }
 
-TEST_F(JournalTest, RunsAreNumberedAndTheirEventsComeBackInOrder) {
+TEST_P(JournalTest, RunsAreNumberedAndTheirEventsComeBackInOrder) {
   auto journal = open();
   EXPECT_EQ(journal->create_run(created()).value(), "1");
   EXPECT_EQ(journal->create_run(created("staging")).value(), "2");
@@ -59,7 +78,7 @@ TEST_F(JournalTest, RunsAreNumberedAndTheirEventsComeBackInOrder) {
   EXPECT_TRUE(journal->verify()->problems.empty());
 }
 
-TEST_F(JournalTest, WhatWasWrittenIsThereAfterReopening) {
+TEST_P(JournalTest, WhatWasWrittenIsThereAfterReopening) {
   const std::string head = [&] {
     auto journal = open();
     EXPECT_TRUE(journal->create_run(created()));
@@ -72,7 +91,7 @@ TEST_F(JournalTest, WhatWasWrittenIsThereAfterReopening) {
   EXPECT_EQ(journal->locks()->front().run, "1");
 }
 
-TEST_F(JournalTest, AppendAfterSomebodyElseIsAConflict) {
+TEST_P(JournalTest, AppendAfterSomebodyElseIsAConflict) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   ASSERT_TRUE(journal->append("1", 1, {event("a")}));
@@ -85,7 +104,7 @@ TEST_F(JournalTest, AppendAfterSomebodyElseIsAConflict) {
   EXPECT_EQ(journal->load("1")->size(), 2U);
 }
 
-TEST_F(JournalTest, AnUnknownRunIsMissing) {
+TEST_P(JournalTest, AnUnknownRunIsMissing) {
   auto journal = open();
   for (const char* run : {"1", "", "x", "01", "-1", "99999999999999999999"}) {
     EXPECT_EQ(journal->load(run).error().fault, Fault::missing) << run;
@@ -94,7 +113,7 @@ TEST_F(JournalTest, AnUnknownRunIsMissing) {
   EXPECT_EQ(journal->hash_of(1).error().fault, Fault::missing);
 }
 
-TEST_F(JournalTest, ManyThreadsOneWinnerASeq) {
+TEST_P(JournalTest, ManyThreadsOneWinnerASeq) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   constexpr int threads = 8, rounds = 25;
@@ -115,7 +134,7 @@ TEST_F(JournalTest, ManyThreadsOneWinnerASeq) {
   EXPECT_TRUE(journal->verify()->problems.empty());
 }
 
-TEST_F(JournalTest, AGroupCommitsEachRequestOrRefusesItAlone) {
+TEST_P(JournalTest, AGroupCommitsEachRequestOrRefusesItAlone) {
   auto journal = open();
   for (int i = 0; i < 8; ++i) ASSERT_TRUE(journal->create_run(created()));
   std::vector<std::jthread> running;
@@ -136,7 +155,7 @@ TEST_F(JournalTest, AGroupCommitsEachRequestOrRefusesItAlone) {
   EXPECT_TRUE(verified->problems.empty());
 }
 
-TEST_F(JournalTest, TwoProcessesOneWinnerASeq) {
+TEST_P(JournalTest, TwoProcessesOneWinnerASeq) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   std::vector<pid_t> processes;
@@ -145,7 +164,7 @@ TEST_F(JournalTest, TwoProcessesOneWinnerASeq) {
     const pid_t child = ::fork();
     if (child == 0) {
       FakeClock clock;
-      auto mine = open_sqlite(folder(), clock);
+      auto mine = open_with(clock);
       int wins = 0;
       for (int seq = 1; mine && seq <= rounds;) {
         const Status status = (*mine)->append("1", seq, {event("a")});
@@ -171,13 +190,13 @@ TEST_F(JournalTest, TwoProcessesOneWinnerASeq) {
   EXPECT_TRUE(verified->problems.empty());
 }
 
-TEST_F(JournalTest, ManyProcessesMayCreateItAtOnce) {
+TEST_P(JournalTest, ManyProcessesMayCreateItAtOnce) {
   std::vector<pid_t> processes;
   for (int p = 0; p < 6; ++p) {
     const pid_t child = ::fork();
     if (child == 0) {
       FakeClock clock;
-      auto mine = open_sqlite(folder(), clock);
+      auto mine = open_with(clock);
       if (!mine) std::fprintf(stderr, "%s\n", mine.error().message().c_str());
       ::_exit(mine && (*mine)->create_run(created()) ? 0 : 1);
     }
@@ -191,7 +210,7 @@ TEST_F(JournalTest, ManyProcessesMayCreateItAtOnce) {
   EXPECT_EQ(open()->runs()->size(), 6U);
 }
 
-TEST_F(JournalTest, AnEnvironmentIsLockedByOneRunAndTheEndOfTheRunReleasesIt) {
+TEST_P(JournalTest, AnEnvironmentIsLockedByOneRunAndTheEndOfTheRunReleasesIt) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   ASSERT_TRUE(journal->create_run(created()));
@@ -211,7 +230,7 @@ TEST_F(JournalTest, AnEnvironmentIsLockedByOneRunAndTheEndOfTheRunReleasesIt) {
   EXPECT_TRUE(journal->verify()->problems.empty());
 }
 
-TEST_F(JournalTest, AFinishedRunTakesNotesAndNothingElse) {
+TEST_P(JournalTest, AFinishedRunTakesNotesAndNothingElse) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   clock_.advance(1min);
@@ -227,7 +246,7 @@ TEST_F(JournalTest, AFinishedRunTakesNotesAndNothingElse) {
   EXPECT_TRUE(journal->open_runs()->empty());
 }
 
-TEST_F(JournalTest, NothingMayFollowTheEndInTheSameRequestEither) {
+TEST_P(JournalTest, NothingMayFollowTheEndInTheSameRequestEither) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   EXPECT_EQ(journal->append("1", 1, {finished(), event("step.intent")}).error().fault,
@@ -235,7 +254,7 @@ TEST_F(JournalTest, NothingMayFollowTheEndInTheSameRequestEither) {
   EXPECT_EQ(journal->load("1")->size(), 1U);
 }
 
-TEST_F(JournalTest, RunRowsSayWhatTheEventsSay) {
+TEST_P(JournalTest, RunRowsSayWhatTheEventsSay) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created("staging")));
   ASSERT_TRUE(journal->create_run(created()));
@@ -253,7 +272,7 @@ TEST_F(JournalTest, RunRowsSayWhatTheEventsSay) {
   EXPECT_EQ(journal->runs("", 1)->front().run, "2");
 }
 
-TEST_F(JournalTest, BadEventsAreRefusedBeforeAnythingIsWritten) {
+TEST_P(JournalTest, BadEventsAreRefusedBeforeAnythingIsWritten) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   const std::string large = "\"" + std::string(std::size_t{1} << 20, 'x') + "\"";
@@ -270,7 +289,7 @@ TEST_F(JournalTest, BadEventsAreRefusedBeforeAnythingIsWritten) {
   EXPECT_TRUE(journal->append("1", 1, {event("a", large.substr(0, large.size() - 3) + "\"")}));
 }
 
-TEST_F(JournalTest, HostileTextsComeBackAsTheyWere) {
+TEST_P(JournalTest, HostileTextsComeBackAsTheyWere) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created("x'; DROP TABLE event; --")));
   const std::string body = R"({"a":"\u0000 ' \" ü \ud83d\ude00"})";
@@ -282,7 +301,7 @@ TEST_F(JournalTest, HostileTextsComeBackAsTheyWere) {
   EXPECT_TRUE(journal->verify()->problems.empty());
 }
 
-TEST_F(JournalTest, WaitingEndsWhenTheJournalGrowsOrTheTimeIsOver) {
+TEST_P(JournalTest, WaitingEndsWhenTheJournalGrowsOrTheTimeIsOver) {
   auto journal = open();
   EXPECT_EQ(journal->wait(0, 10s, {}).value(), 0);
   EXPECT_GE(clock_.slept(), 10s);
@@ -297,7 +316,7 @@ TEST_F(JournalTest, WaitingEndsWhenTheJournalGrowsOrTheTimeIsOver) {
   EXPECT_EQ(journal->wait(1, 1h, stop.get_token()).value(), 1);
 }
 
-TEST_F(JournalTest, ANewerFormatIsRefusedByName) {
+TEST_P(JournalTest, ANewerFormatIsRefusedByName) {
   open().reset();
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open((folder() / "journal.db").c_str(), &raw), SQLITE_OK);
@@ -305,21 +324,21 @@ TEST_F(JournalTest, ANewerFormatIsRefusedByName) {
                          nullptr),
             SQLITE_OK);
   sqlite3_close(raw);
-  const auto journal = open_sqlite(folder(), clock_);
+  const auto journal = open_with(clock_);
   ASSERT_FALSE(journal);
   EXPECT_EQ(journal.error().fault, Fault::refused);
   EXPECT_NE(journal.error().message().find("format 2"), std::string::npos);
 }
 
-TEST_F(JournalTest, WhatIsNoJournalIsNotTouched) {
+TEST_P(JournalTest, WhatIsNoJournalIsNotTouched) {
   ASSERT_TRUE(make_folder(folder()));
   const std::string garbage(5000, 'g');
   ASSERT_TRUE(write_file(folder() / "journal.db", garbage));
-  EXPECT_EQ(open_sqlite(folder(), clock_).error().fault, Fault::corrupt);
+  EXPECT_EQ(open_with(clock_).error().fault, Fault::corrupt);
   EXPECT_EQ(read_file(folder() / "journal.db").value(), garbage);
 }
 
-TEST_F(JournalTest, NetworkFileSystemsAreRefusedByName) {
+TEST_P(JournalTest, NetworkFileSystemsAreRefusedByName) {
   const Status nfs = check_file_system("/mnt/x", 0x6969);
   ASSERT_FALSE(nfs);
   EXPECT_EQ(nfs.error().fault, Fault::refused);
@@ -329,7 +348,7 @@ TEST_F(JournalTest, NetworkFileSystemsAreRefusedByName) {
   EXPECT_TRUE(check_file_system("/", 0x01021994));  // tmpfs
 }
 
-TEST_F(JournalTest, AFolderThatCannotBeWrittenIsDenied) {
+TEST_P(JournalTest, AFolderThatCannotBeWrittenIsDenied) {
   open().reset();
   std::filesystem::permissions(scratch_.path(), std::filesystem::perms::all);
   std::filesystem::permissions(
@@ -338,7 +357,7 @@ TEST_F(JournalTest, AFolderThatCannotBeWrittenIsDenied) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
-    const auto journal = open_sqlite(folder(), clock_);
+    const auto journal = open_with(clock_);
     ::_exit(!journal && journal.error().fault == Fault::denied ? 0 : 1);
   }
   int status = 0;
@@ -347,7 +366,7 @@ TEST_F(JournalTest, AFolderThatCannotBeWrittenIsDenied) {
   std::filesystem::permissions(folder(), std::filesystem::perms::owner_all);
 }
 
-TEST_F(JournalTest, AJournalThatSomebodyElseHoldsIsWaitedForNotBroken) {
+TEST_P(JournalTest, AJournalThatSomebodyElseHoldsIsWaitedForNotBroken) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   ProcessLock other(Fd(::open((folder() / "journal.lock").c_str(), O_RDWR | O_CLOEXEC)));
@@ -361,7 +380,7 @@ TEST_F(JournalTest, AJournalThatSomebodyElseHoldsIsWaitedForNotBroken) {
   EXPECT_TRUE(journal->append("1", 1, {event("a")})) << "waits for the lock";
 }
 
-TEST_F(JournalTest, TheWalDoesNotGrowForEver) {
+TEST_P(JournalTest, TheWalDoesNotGrowForEver) {
   auto journal = open();
   ASSERT_TRUE(journal->create_run(created()));
   const std::string body = "\"" + std::string(100'000, 'x') + "\"";
