@@ -33,6 +33,7 @@ EXCEPTIONS = {
     ("src/database/mongodb/log.cpp", "world"): "waits for the real server's log",
     ("src/vault/writer.cpp", "world"): "compresses beside the scan",
     ("src/vault/writer.hpp", "world"): "compresses beside the scan",
+    ("src/app/shared_claims.cpp", "world"): "renews a lease beside a run's steps",
     ("src/cli/drive.cpp", "world"): "takes the process's signals",
     ("src/cli/screen.cpp", "world"): "a bar for people",
     ("src/cli/screen.hpp", "world"): "a bar for people",

@@ -80,8 +80,14 @@ Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening) {
   auto desk = std::make_unique<Desk>();
   desk->project = std::move(project);
   const auto& places = desk->project.places;
+  desk->machine = std::make_unique<Machine>(places.children());
+  const bool looks = opening == Opening::to_look;
+  if (desk->project.spec.journal_in_store) {
+    TRY_LET(desk->shared, open_shared_place(*desk, !looks).in("journal"));
+  }
   std::error_code code;
-  if (opening == Opening::to_look && !std::filesystem::exists(places.journal(), code)) {
+  // A copy of what is in a store may be made by anybody who can read that.
+  if (looks && !desk->shared && !std::filesystem::exists(places.journal(), code)) {
     TRY_LET(auto empty, ScratchFolder::make("belay-empty"));
     desk->empty.emplace(std::move(empty));
   } else {
@@ -89,12 +95,17 @@ Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening) {
     TRY(make_folder(places.runs()));
   }
   const Path journal = desk->empty ? desk->empty->path() / "journal" : places.journal();
-  desk->machine = std::make_unique<Machine>(places.children());
-  TRY_LET(auto opened, journal::open_sqlite(journal, desk->world().clock));
+  auto* ledger = desk->shared ? desk->shared->ledger.get() : nullptr;
+  TRY_LET(auto opened, journal::open_sqlite(journal, desk->world().clock, ledger));
   desk->journal = make_masked(std::move(opened), [machine = desk->machine.get()](auto text) {
     return machine->mask(text);
   });
   desk->claims = make_claims(places.runs());
+  if (desk->shared) {
+    TRY_LET(auto name, machine_name(places.state, desk->world().random));
+    desk->claims = make_shared_claims(std::move(desk->claims), *desk->shared->sealed, desk->world(),
+                                      std::move(name));
+  }
   return desk;
 }
 

@@ -6,6 +6,7 @@
 
 #include "app/project.hpp"
 #include "app/secrets.hpp"
+#include "app/shared_journal.hpp"
 #include "base/masked_children.hpp"
 #include "base/world.hpp"
 #include "engine/runner.hpp"
@@ -43,6 +44,7 @@ struct Desk {
   std::optional<ScratchFolder> empty;  // in the journal's place
   Project project;
   std::unique_ptr<Machine> machine;
+  std::unique_ptr<SharedPlace> shared;  // none: the journal is this machine's own
   std::unique_ptr<journal::Journal> journal;
   std::unique_ptr<engine::Claims> claims;
   World& world() const { return machine->world(); }

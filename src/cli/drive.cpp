@@ -119,7 +119,7 @@ int left_open(app::Desk& desk, const std::string& run, const Error& error) {
 }
 
 bool driven_by_nobody(const app::Desk& desk, const std::string& run) {
-  return desk.claims->claim(run).ok();
+  return desk.claims->is_free(run);
 }
 
 // Shows what others do with the run. None: nobody drives it any more, and it has not ended.
@@ -192,7 +192,7 @@ void tell_of_lock(const app::Desk& desk, const pipeline::Plan& plan, const std::
   auto locks = desk.journal->locks();
   for (const auto& lock : locks ? *locks : std::vector<journal::Lock>{}) {
     if (lock.environment != plan.environment || lock.run == run) continue;
-    const bool idle = !agent_is_running(desk) && desk.claims->claim(lock.run).ok();
+    const bool idle = !agent_is_running(desk) && desk.claims->is_free(lock.run);
     std::fputs(
         fmt::format("{} is held by run {}{}; when it is this run's turn depends on that one\n",
                     lock.environment, lock.run,

@@ -51,7 +51,7 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run) {
   if (agent_is_running(desk)) return;
   auto rows = desk.journal->open_runs();
   for (const auto& row : rows ? *rows : std::vector<journal::RunRow>{}) {
-    if (row.run == but_run || !desk.claims->claim(row.run)) continue;
+    if (row.run == but_run || !desk.claims->is_free(row.run)) continue;
     std::fputs(
         fmt::format("Run {} ({} in {}) is not finished: belay resume {}, or belay cancel {}\n",
                     row.run, row.pipeline, row.environment, row.run, row.run)

@@ -61,7 +61,7 @@ Json run_json(const app::Desk& desk, const journal::RunRow& row,
            {"pipeline", row.pipeline},
            {"environment", row.environment},
            {"since", to_text(row.created)},
-           {"driven", !desk.claims->claim(row.run).ok()}};
+           {"driven", !desk.claims->is_free(row.run)}};
   auto loaded = engine::load_run(*desk.journal, row.run);
   const Holdup holdup =
       loaded ? holdup_of(desk, *loaded, locks) : Holdup{"unreadable", loaded.error().message()};

@@ -71,6 +71,7 @@ Drive::Turn Drive::act(const pipeline::Resolve& next) {
     const auto* record = seen.record(id);
     auto made = context(*loaded_.plan.step(id), record->attempt, record->baseline, seen);
     made.key = record->key;
+    if (record->machine != claims_.machine()) children_.begun_elsewhere(record->key);
     attempts.push_back({std::move(made)});
   }
   return all(attempts, [this](Attempt& one) { return resolve(one); });

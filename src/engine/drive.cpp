@@ -22,12 +22,18 @@ std::string with_run(std::string text, const std::string& run) {
   return text;
 }
 
+journal::NewEvent claimed(const std::string& by, const std::string& machine) {
+  Json body{{"by", by}};
+  if (!machine.empty()) body["machine"] = machine;
+  return make_event("run.claimed", body);
+}
+
 }  // namespace
 
 Result<RunState> Drive::go(const std::string& me) {
   TRY(refresh());
   TRY(can_be_carried_out(loaded_.plan, steps_).in("run " + run_));
-  if (history().ending.empty()) TRY(append({make_event("run.claimed", {{"by", me}})}));
+  if (history().ending.empty()) TRY(append({claimed(me, claims_.machine())}));
   for (;;) {
     if (stop_.stop_requested()) return RunState::interrupted;
     const auto next = pipeline::decide(loaded_.plan, history(), world_.clock.now());
@@ -190,7 +196,7 @@ Result<std::string> Drive::take_over() {
     return other.history.stopped;
   };
   TRY_LET(auto because, stopped());
-  if (!because && options_.drive_other && claims_.claim(*holder)) {
+  if (!because && options_.drive_other && claims_.is_free(*holder)) {
     options_.drive_other(*holder);
     TRY_LET(because, stopped());
   }

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 
+#include "engine/children_elsewhere.hpp"
 #include "engine/runner.hpp"
 #include "pipeline/decide.hpp"
 
@@ -23,7 +24,8 @@ class Drive {
         Claims& claims, std::string run, std::stop_token stop, DriveOptions options)
       : journal_(journal),
         steps_(steps),
-        world_(world),
+        children_(world.children),
+        world_{world.clock, world.random, world.executor, children_},
         reporter_(reporter),
         claims_(claims),
         run_(std::move(run)),
@@ -101,7 +103,8 @@ class Drive {
 
   journal::Journal& journal_;
   const StepTable& steps_;
-  World& world_;
+  ChildrenElsewhere children_;
+  World world_;
   Reporter& reporter_;
   Claims& claims_;
   std::string run_;

@@ -18,6 +18,8 @@ namespace belay::engine {
 class Claim {
  public:
   virtual ~Claim() = default;
+  // Used when the right was lost all the same: another machine may drive the run from now on.
+  virtual std::stop_token lost() const { return {}; }
 };
 class Claims {
  public:
@@ -25,6 +27,10 @@ class Claims {
   // busy, naming the process, when another one drives the run.
   virtual Result<std::unique_ptr<Claim>> claim(const std::string& run) = 0;
   virtual std::string whoami() const = 0;  // "pid 4711 on host"
+  // Whether nobody drives the run, as far as can be seen.
+  virtual bool is_free(const std::string& run) { return claim(run).ok(); }
+  // Where the children of runs driven from here are. Empty: there is one machine only.
+  virtual std::string machine() const { return {}; }
 };
 
 enum class RunState {

@@ -16,6 +16,7 @@ Status step_intent(History& history, const Event& event) {
   record.key = event.key;
   record.baseline = event.body.at("baseline");
   record.begun = record.tried = event.at;
+  record.machine = history.machine;
   // The first attempt's begin stays: durations are from the first try to the last outcome.
   if (const auto* before = history.record(id)) record.begun = before->begun;
   history.steps[id] = std::move(record);
@@ -83,6 +84,7 @@ Status run_created(History& history, const Event& event) {
 
 Status run_claimed(History& history, const Event& event) {
   history.claimed_by = event.body.at("by").get<std::string>();
+  history.machine = event.body.value("machine", std::string());
   return {};
 }
 

@@ -30,6 +30,7 @@ struct StepRecord {
   std::string error, fault;      // when failed
   TimePoint begun{}, ended{};    // of the first attempt; of the last outcome
   TimePoint tried{};             // the latest attempt's intent
+  std::string machine;           // where the latest attempt was begun; empty: there is one only
   bool adopted = false;          // the outcome was found by asking, not by doing
 };
 
@@ -56,7 +57,7 @@ struct History {
   std::string ending;                        // of run.finished
   Json finished = Json::object();
   std::optional<TimePoint> finished_at, way_back_at;
-  std::string claimed_by;
+  std::string claimed_by, machine;  // who drives, and where
   std::int64_t last_seq = 0;
   TimePoint last_at{};
   std::map<std::string, int> attempts_since_resume;  // of way-back steps

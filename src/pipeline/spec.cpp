@@ -42,6 +42,7 @@ void read_top(const Field& root, Spec& spec) {
   Keys keys(root);
   keys.required("project", "the name of this project, as in: project: shop").name(spec.project);
   keys["state"].text(spec.state);
+  spec.journal_in_store = keys["journal"].choice({"local", "store"}) == 1;
   read_secrets(keys["secrets"], spec.secrets);
   read_ports(keys["ports"], spec.ports);
   read_people(keys["people"], spec.people);

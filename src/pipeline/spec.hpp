@@ -213,7 +213,8 @@ struct Spec {
   Vault vault;
   std::vector<Reviewer> people;
   std::vector<EnvironmentSpec> environments;
-  std::string state;  // folder; empty: the default place
+  std::string state;              // folder; empty: the default place
+  bool journal_in_store = false;  // with the vault, for machines that are thrown away
   struct Secrets {
     std::string file, command;
   } secrets;
