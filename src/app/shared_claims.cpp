@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <thread>
 
-#include "app/run_lease.hpp"
 #include "app/shared_journal.hpp"
 
 namespace belay::app {
@@ -52,8 +51,12 @@ class SharedClaim final : public engine::Claim {
 class SharedClaims final : public engine::Claims {
  public:
   SharedClaims(std::unique_ptr<engine::Claims> here, storage::Storage& sealed, World& world,
-               std::string machine)
-      : here_(std::move(here)), sealed_(sealed), world_(world), machine_(std::move(machine)) {}
+               std::string machine, LeaseTimes times)
+      : here_(std::move(here)),
+        sealed_(sealed),
+        world_(world),
+        machine_(std::move(machine)),
+        times_(times) {}
 
   Result<std::unique_ptr<engine::Claim>> claim(const std::string& run) override {
     TRY_LET(auto here, here_->claim(run));
@@ -84,8 +87,8 @@ class SharedClaims final : public engine::Claims {
 
 std::unique_ptr<engine::Claims> make_shared_claims(std::unique_ptr<engine::Claims> here,
                                                    storage::Storage& sealed, World& world,
-                                                   std::string machine) {
-  return std::make_unique<SharedClaims>(std::move(here), sealed, world, std::move(machine));
+                                                   std::string machine, LeaseTimes times) {
+  return std::make_unique<SharedClaims>(std::move(here), sealed, world, std::move(machine), times);
 }
 
 }  // namespace belay::app

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "app/run_lease.hpp"
 #include "app/secrets.hpp"
 #include "app/store.hpp"
 #include "base/world.hpp"
@@ -29,7 +30,7 @@ Result<std::unique_ptr<SharedPlace>> open_shared_place(Desk& desk, bool make);
 // Claims of `here`, with a lease beside each that other machines see. Both outlive it.
 std::unique_ptr<engine::Claims> make_shared_claims(std::unique_ptr<engine::Claims> here,
                                                    storage::Storage& sealed, World& world,
-                                                   std::string machine);
+                                                   std::string machine, LeaseTimes times = {});
 
 // The name of this state folder among machines, made when it is first asked for.
 Result<std::string> machine_name(const Path& state, Random& random);

@@ -342,6 +342,7 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
     site.notifiers.push_back(works->parts->notifiers.back().get());
   }
   if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder));
+  site.commits = texts.commits;
   wire_environments(*works, site.plain_environment, texts.commits);
   wire_fingerprints(desk, *works);
   site.prefix = prefix_of(texts.folder);

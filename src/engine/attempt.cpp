@@ -40,7 +40,8 @@ Json outcome_body(const std::string& step, int attempt, Millis took, const Resul
 
 StepContext Drive::context(const Step& step, int attempt, Json baseline, const History& seen) {
   return {run_,    loaded_.plan,        step,  seen,   attempt_key(run_, step.id, attempt),
-          attempt, std::move(baseline), stop_, world_, reporter_};
+          attempt, std::move(baseline), stop_, world_, reporter_,
+          false};
 }
 
 Drive::Turn Drive::act(const pipeline::Perform& next) {
@@ -71,7 +72,8 @@ Drive::Turn Drive::act(const pipeline::Resolve& next) {
     const auto* record = seen.record(id);
     auto made = context(*loaded_.plan.step(id), record->attempt, record->baseline, seen);
     made.key = record->key;
-    if (record->machine != claims_.machine()) children_.begun_elsewhere(record->key);
+    made.elsewhere = record->machine != claims_.machine();
+    if (made.elsewhere) children_.begun_elsewhere(record->key);
     attempts.push_back({std::move(made)});
   }
   return all(attempts, [this](Attempt& one) { return resolve(one); });
@@ -221,6 +223,7 @@ Status Drive::perform_anew(Attempt& attempt, Millis since) {
   attempt.anew = true;
   ++one.attempt;
   one.key = attempt_key(run_, one.step.id, one.attempt);
+  one.elsewhere = false;
   TRY(append({make_event(
       "step.intent", {{"step", one.step.id}, {"attempt", one.attempt}, {"baseline", one.baseline}},
       one.key)}));

@@ -34,6 +34,7 @@ Result<RunState> Drive::go(const std::string& me) {
   TRY(refresh());
   TRY(can_be_carried_out(loaded_.plan, steps_).in("run " + run_));
   if (history().ending.empty()) TRY(append({claimed(me, claims_.machine())}));
+  claimed_ = seen_;
   for (;;) {
     if (stop_.stop_requested()) return RunState::interrupted;
     const auto next = pipeline::decide(loaded_.plan, history(), world_.clock.now());
@@ -65,6 +66,10 @@ Status Drive::refresh_locked() {
   TRY_LET(loaded_.history, pipeline::fold(loaded_.events));
   for (auto at = loaded_.events.end() - static_cast<std::ptrdiff_t>(fresh.size());
        at != loaded_.events.end(); ++at) {
+    // Another driver (the claim rules that out) ends us, before what it does is taken for ours.
+    if (claimed_ != 0 && at->kind == "run.claimed")
+      return fail(Fault::busy,
+                  fmt::format("run {} is now driven by {}", run_, history().claimed_by));
     reporter_.event(run_, loaded_.plan, *at);
   }
   return {};
@@ -78,18 +83,12 @@ bool Drive::leaving(const pipeline::Next& next) const {
   return options_.leave.stop_requested() && !ends && !pipeline::fenced(loaded_.plan, history());
 }
 
-// After a conflict. Votes and cancels of others may come at any time; another driver (the claim
-// rules that out) ends us.
+// After a conflict. Votes and cancels of others may come at any time.
 Status Drive::take_in_others() {
   const auto before = seen_;
   TRY(refresh_locked());
   if (seen_ == before)
     return fail(Fault::conflict, "the journal refuses run " + run_ + " and has nothing new of it");
-  for (const auto& event : loaded_.events) {
-    if (event.seq > before && event.kind == "run.claimed")
-      return fail(Fault::busy,
-                  fmt::format("run {} is now driven by {}", run_, history().claimed_by));
-  }
   return {};
 }
 

@@ -113,6 +113,7 @@ class Drive {
   std::mutex mutex_;  // guards loaded_ and seen_ while steps run side by side
   Loaded loaded_;
   std::int64_t seen_ = 0;
+  std::int64_t claimed_ = 0;  // what was seen when we took the run
   std::mutex facts_mutex_;
   std::condition_variable written_;
   std::vector<Fact*> facts_;  // that wait to be written

@@ -26,6 +26,7 @@ struct Site {
   pipeline::Spec present;  // database, vault, targets, policy: the effective file
   std::map<std::string, pipeline::Spec>
       releases;  // by tag: services, test, env of that release's commit
+  std::map<std::string, std::string> commits;  // of releases, by tag
   std::string environment;
 
   journal::Journal* journal = nullptr;

@@ -45,6 +45,8 @@ struct StepContext {
   std::stop_token stop;
   World& world;
   Reporter& reporter;
+  // The attempt was begun on another machine, which may still be at it. Its children are unknown.
+  bool elsewhere = false;
 
   void say(std::string_view line) const { reporter.output(run, step, std::string(line) + "\n"); }
   // The result of an earlier step of this run; null when it was not done.

@@ -2,6 +2,7 @@
 // Attempts whose reply was lost: asked about, taken over, tried once more, never repeated blindly.
 #include <thread>
 
+#include "engine/steps/child.hpp"
 #include "tests/engine/stage.hpp"
 
 namespace belay::engine::testing {
@@ -70,6 +71,58 @@ TEST_F(AttemptTest, WhatCannotBeToldIsNeverRepeatedAndGoesTheWayBack) {
   EXPECT_EQ(script_.count("perform undo"), 1);
   EXPECT_EQ(load(run).history.steps.at("change").error,
             "the reply was lost; and whether it was done cannot be told");
+}
+
+// A migration's record of its child goes with the machine: that it is not here says nothing.
+TEST_F(AttemptTest, WhatAnotherMachineBeganIsUnknownHereAndNotBegunAgain) {
+  int begun = 0;
+  script_.perform["change"] = [&](const StepContext& context) -> Result<Json> {
+    ++begun;
+    TRY(context.world.children.start({context.key, {"migrate"}, "/"}));
+    throw std::runtime_error("the machine is gone");
+  };
+  script_.check["change"] = [&](const StepContext& context) { return check_child(context); };
+  claims_.on = "amber";
+  const auto run = create();
+  EXPECT_FALSE(drive(*journal_, run));
+  ASSERT_EQ(begun, 1);
+  EXPECT_EQ(load(run).history.steps.at("change").machine, "amber");
+
+  claims_.on = "birch";
+  FakeWorld elsewhere;
+  elsewhere.clock.advance(std::chrono::minutes(5));
+  World seam = elsewhere.world();
+  Runner runner(*journal_, steps_, seam, listener_, claims_);
+  EXPECT_EQ(runner.drive(run, {}).value(), RunState::finished);
+  EXPECT_EQ(begun, 1) << "the way back, instead of a second time";
+  EXPECT_EQ(load(run).history.ending, "rolled_back");
+}
+
+TEST_F(AttemptTest, WhatThisMachineBeganIsTakenOverHereAlsoWhenThereAreOthers) {
+  bool first = true;
+  script_.perform["change"] = [&](const StepContext& context) -> Result<Json> {
+    if (!std::exchange(first, false)) return Json::object();
+    TRY(context.world.children.start({context.key, {"migrate"}, "/"}));
+    throw std::runtime_error("this process is gone");
+  };
+  script_.check["change"] = [&](const StepContext& context) { return check_child(context); };
+  claims_.on = "amber";
+  const auto run = create();
+  EXPECT_FALSE(drive(*journal_, run));
+  EXPECT_EQ(ends(run), "done");
+  EXPECT_EQ(world_.children.started().size(), 1U);
+}
+
+// The machine may be driven by another one from here on.
+TEST_F(AttemptTest, ADriverThatLosesItsClaimStopsBeforeItsNextEffect) {
+  claims_.may_be_lost.emplace();
+  script_.perform["prepare"] = [&](const StepContext&) -> Result<Json> {
+    claims_.may_be_lost->request_stop();
+    return Json::object();
+  };
+  const auto run = create();
+  EXPECT_EQ(drive(*journal_, run).value(), RunState::interrupted);
+  EXPECT_EQ(script_.count("perform change"), 0);
 }
 
 TEST_F(AttemptTest, ALateAnswerOfTheCheckCounts) {

@@ -116,6 +116,9 @@ class HeldClaims final : public Claims {
     return std::unique_ptr<Claim>(std::make_unique<Held>(*this, run));
   }
   std::string whoami() const override { return "the test"; }
+  std::string machine() const override { return on; }
+  std::string on;                               // the machine that drives
+  std::optional<std::stop_source> may_be_lost;  // used: claims are lost
 
  private:
   struct Held final : Claim {
@@ -125,6 +128,9 @@ class HeldClaims final : public Claims {
     ~Held() override {
       std::lock_guard guard(of_.mutex_);
       of_.held_.erase(run_);
+    }
+    std::stop_token lost() const override {
+      return of_.may_be_lost ? of_.may_be_lost->get_token() : std::stop_token();
     }
     HeldClaims& of_;
     std::string run_;

@@ -3,6 +3,7 @@
 // elsewhere by the target's own act. No release ("nothing"): customers get 503.
 #include <fmt/format.h>
 
+#include "engine/steps/prepare.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace belay::engine {
@@ -84,9 +85,12 @@ class Switch final : public StepKind {
 
   // Empty: live by now, or surely as before. Else what is known.
   Result<std::string> can_be_told(const std::string& name, const StepContext& context) {
+    TRY(prepare_here(site_, context, {name, release_of(context)}));
     TRY_LET(auto now, site_.target(name).status({name, release_of(context)}));
     if (now.phase == target::Phase::unknown)
       return "the program of " + name + " was cut off, and " + now.text;
+    if (context.elsewhere && !now.live)
+      return "the program of " + name + " was begun on another machine, which may still be at it";
     const auto before = context.baseline.value("live", Json::object()).value(name, false);
     if (before && !now.live)
       return "the program of " + name + " was cut off, and what was live is not: " + now.text;
@@ -145,6 +149,7 @@ class Switch final : public StepKind {
       return site_.traffic->shift(name, {release, status.port});
     }
     if (target.behind_proxy()) return {};  // a worker: a step of its own
+    TRY(prepare_here(site_, context, {name, release}));
     TRY_LET(const bool done, made_live(name, release, context));
     if (done) return {};
     TRY_LET(auto env, site_.environment_of(name, release));

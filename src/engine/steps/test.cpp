@@ -7,6 +7,7 @@
 
 #include "base/accounts.hpp"
 #include "engine/steps/child.hpp"
+#include "engine/steps/prepare.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace belay::engine {
@@ -36,11 +37,13 @@ class Test final : public StepKind {
 
   Result<Json> perform(const StepContext& context) override {
     const auto& spec = site_.releases.at(context.plan.release);
-    const Path folder = copy_folder(site_.work, context);
     const auto user = ::geteuid() == 0 ? pipeline::user_of_test(spec, site_.env()) : "";
     TRY_LET(auto before, context.world.children.look(context.key));
-    if (before.state == ChildState::absent) TRY(copy(context, folder, user));
-    ChildRun run{spec.test, (folder / site_.prefix / spec.test_in).lexically_normal(),
+    Path folder = copy_folder(site_.work, context) / site_.prefix;
+    if (before.state == ChildState::absent) {
+      TRY_LET(folder, copy_for(site_, context, user));
+    }
+    ChildRun run{spec.test, (folder / spec.test_in).lexically_normal(),
                  environment_for(user, site_.own, site_.plain_environment), user, spec.test_limit};
     auto output = run_child(context, run);
     if (!output && output.error().fault == Fault::cancelled) return std::move(output).error();
@@ -60,14 +63,6 @@ class Test final : public StepKind {
   }
 
  private:
-  Status copy(const StepContext& context, const Path& folder, const std::string& user) {
-    TRY(remove_tree(folder));
-    TRY(site_.source->copy(context.plan.commit, folder));
-    TRY(open_way(site_.own, site_.work, user));
-    TRY(make_home(site_.own, user));
-    return give_to(folder, user);
-  }
-
   Site& site_;
 };
 
