@@ -4,6 +4,7 @@
 
 #include "app/doctor_parts.hpp"
 #include "app/store.hpp"
+#include "net/url.hpp"
 
 namespace belay::app {
 
@@ -39,9 +40,7 @@ Status prove(storage::Storage& store, const std::string& name) {
 }
 
 bool goes_open(const StoreRecipe& recipe) {
-  if (!recipe.endpoint.starts_with("http://")) return false;
-  const auto host = recipe.endpoint.substr(7);
-  return !host.starts_with("127.") && !host.starts_with("localhost") && !host.starts_with("[::1]");
+  return recipe.endpoint.starts_with("http://") && !net::is_near(recipe.endpoint);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/lower_case.hpp"
 #include "base/text.hpp"
 #include "net/certificate.hpp"
+#include "net/url.hpp"
 
 namespace belay::net {
 namespace {
@@ -119,15 +120,6 @@ List send_headers(const Request& request) {
   return List(list);
 }
 
-// A proxy must not answer for what stands on this machine.
-bool is_near(const Request& request) {
-  if (!request.connect_to.empty()) return true;
-  const auto host = split(request.url, '/');
-  if (host.size() < 3) return false;
-  return host[2].starts_with("127.") || host[2].starts_with("localhost") ||
-         host[2].starts_with("[::1]");
-}
-
 void set_request(CURL* easy, const Call& call) {
   const auto& request = call.request;
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
@@ -156,7 +148,9 @@ void set_limits(CURL* easy, const Request& request) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_NETRC, 0L);
-  if (is_near(request)) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  // A proxy must not answer for what stands on this machine.
+  if (!request.connect_to.empty() || is_near(request.url))
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
 Phases phases_of(CURL* easy) {
@@ -194,7 +188,7 @@ std::string problem_of(CURLcode code, const std::string& said, const Call& call,
   const auto& certificate = arriving.reply.certificate;
   if (certificate && !certificate->problem.empty()) return "certificate: " + certificate->problem;
   if (code == CURLE_OPERATION_TIMEDOUT) {
-    return "no whole answer within " + to_text(call.request.timeout);
+    return "no whole answer within " + belay::to_text(call.request.timeout);
   }
   return said.empty() ? curl_easy_strerror(code) : said;
 }
@@ -270,8 +264,8 @@ Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* lin
   reply.sent = reply.phases.pretransfer > 0;
   reply.certificate = certificate.seen();
   // libcurl takes an answer that ends in its headers for a whole one without a body.
-  const bool ended = arriving.headers_ended || call.connect_only;
-  reply.complete = code == CURLE_OK && ended;
+  reply.begun = arriving.headers_ended;
+  reply.complete = code == CURLE_OK && (reply.begun || call.connect_only);
   reply.late = code == CURLE_OPERATION_TIMEDOUT;
   reply.stopped = !code && stop.stop_requested();
   if (reply.stopped) {

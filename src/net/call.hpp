@@ -7,12 +7,13 @@
 namespace belay::net {
 
 struct Call {
-  Request request;
+  const Request& request;     // not copied: its body may be large
   bool connect_only = false;  // no request: connect (and shake hands when https)
 };
 
 struct Reply {
   bool complete = false;  // the whole answer arrived
+  bool begun = false;     // its headers did
   bool stopped = false;
   bool sent = false;    // a part of the request may have left
   bool late = false;    // there was no whole answer within the timeout

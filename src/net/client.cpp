@@ -49,8 +49,10 @@ class Curl final : public Client {
 
  private:
   static Result<Response> answer_of(Reply&& reply, const Request& request) {
-    if (!reply.complete) return error_of(reply, request);
-    return Response{reply.status, std::move(reply.body), std::move(reply.headers)};
+    Response response{reply.status, std::move(reply.body), std::move(reply.headers)};
+    if (reply.complete) return response;
+    if (reply.begun && request.unfinished != nullptr) *request.unfinished = std::move(response);
+    return error_of(reply, request);
   }
 
   Line take() {

@@ -18,12 +18,16 @@
 
 namespace belay::net {
 
+struct Response;
+
 struct Request {
   std::string url, method = "GET", body;
   std::map<std::string, std::string> headers;
   Millis timeout{5000};
   std::string connect_to = {};  // "127.0.0.1:20001": the URL's host, at this address
   std::size_t largest_body = std::size_t{1} << 20;  // of the answer; more is a failure
+  // Where the answer does not come whole: what came of it goes here, once its headers have.
+  Response* unfinished = nullptr;
 };
 
 // Phase times with curl's names, in seconds; measured, never 0 for "unknown".

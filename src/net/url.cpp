@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/hash.hpp"
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 
 namespace belay::net {
@@ -51,6 +52,18 @@ Result<Url> parse_url(const std::string& text) {
 
 std::string to_text(const Url& url) {
   return url.scheme + "://" + url.authority + url.path + (url.query.empty() ? "" : "?" + url.query);
+}
+
+bool is_near(const std::string& text) {
+  const auto url = parse_url(text);
+  if (!url) return false;
+  const auto& authority = url->authority;
+  const auto host = authority.substr(
+      0, authority.find(']') == std::string::npos ? authority.find(':') : authority.find(']') + 1);
+  // A name may begin with "127.", too.
+  const bool address = host.find_first_not_of("0123456789.") == std::string::npos;
+  return lower_case(host) == "localhost" || (address && host.starts_with("127.")) ||
+         host == "[::1]";
 }
 
 std::string percent_encoded(std::string_view text, std::string_view also) {

@@ -19,6 +19,9 @@ struct Url {
 Result<Url> parse_url(const std::string& text);
 std::string to_text(const Url& url);
 
+// Its host is this machine: localhost, 127.0.0.0/8, ::1. False for what is no URL.
+bool is_near(const std::string& url);
+
 // All but letters, digits and -_.~ as %XX; characters of `also` stay, too.
 std::string percent_encoded(std::string_view text, std::string_view also = "");
 // What is no %XX stays as it is.

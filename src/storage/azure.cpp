@@ -49,11 +49,11 @@ class Azure final : public Storage {
     return absent_or_ours(name, content, wanted);
   }
 
-  Result<std::string> get(const std::string& name) override {
-    TRY(check_name(name));
-    TRY_LET(auto sent, ask({"GET", key_of(name)}));
-    if (sent.response.status == 200) return std::move(sent.response.body);
-    return refusal(sent.response, name);
+  Result<std::string> get(const std::string& name) override { return fetch(name, Download()); }
+
+  Result<std::string> get_part(const std::string& name, std::uint64_t from,
+                               std::uint64_t count) override {
+    return fetch(name, Download(from, count));
   }
 
   Result<std::vector<Object>> list(const std::string& prefix) override {
@@ -123,6 +123,19 @@ class Azure final : public Storage {
     return remote_.ask([&](TimePoint now) { return request_of(wanted, now); }).in(where());
   }
 
+  Result<std::string> fetch(const std::string& name, Download download) {
+    TRY(check_name(name));
+    TRY_LET(const auto said_no,
+            remote_
+                .fetch(download,
+                       [&](const HeaderMap& headers, TimePoint now) {
+                         return request_of({"GET", key_of(name), {}, headers}, now);
+                       })
+                .in(where()));
+    if (said_no) return refusal(*said_no, name);
+    return std::move(download).bytes();
+  }
+
   static std::string code_of(const net::Response& response) {
     return response.header("x-ms-error-code");
   }
@@ -144,20 +157,19 @@ class Azure final : public Storage {
                                  : unknown_effect(Fault::unreachable, text);
   }
 
-  // An earlier try, or whoever was here before it was killed, may have had the name already: then
-  // what counts is whether it is the same.
   Status absent_or_ours(const std::string& name, std::string_view content, Ask wanted) {
     wanted.headers["if-none-match"] = "*";
-    TRY_LET(const auto sent, ask(wanted));
-    const auto code = code_of(sent.response);
-    if (sent.response.status == 201) return {};
-    if (code != "BlobAlreadyExists" && code != "ConditionNotMet" && code != "InvalidBlockList")
-      return refusal(sent.response, name);
-    // After a commit whose answer was lost there are no blocks left to commit.
-    const bool perhaps_ours = sent.perhaps_before || code == "InvalidBlockList";
-    if (perhaps_ours && holds(name, content)) return {};
-    if (code == "InvalidBlockList") return refusal(sent.response, name);
-    return fail(Fault::conflict, where() + name + " is there already");
+    const auto make = [&](TimePoint now) { return request_of(wanted, now); };
+    const auto judge = [](const net::Response& response) {
+      const auto code = code_of(response);
+      if (response.status == 201) return Written::done;
+      if (code == "BlobAlreadyExists" || code == "ConditionNotMet") return Written::taken;
+      // After a commit whose answer was lost there are no blocks left to commit.
+      return code == "InvalidBlockList" ? Written::gone : Written::refused;
+    };
+    return remote_.write_once(
+        make, {where(), name, judge, [&] { return holds(name, content); },
+               [&](const net::Response& response) { return refusal(response, name); }});
   }
 
   bool holds(const std::string& name, std::string_view content) {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <mutex>
 #include <system_error>
 
@@ -32,13 +33,16 @@ Status write_all(int fd, std::string_view content, const Path& path) {
   return {};
 }
 
-Result<std::string> read_all(int fd, const Path& path) {
+Result<std::string> read_part(int fd, const Path& path, std::uint64_t from, std::uint64_t count) {
   struct stat facts {};
   if (::fstat(fd, &facts) != 0) return errno_error(errno, "cannot look at " + path.string());
-  std::string content(static_cast<std::size_t>(facts.st_size), '\0');
+  const auto size = static_cast<std::uint64_t>(facts.st_size);
+  from = std::min(from, size);
+  std::string content(std::min(count, size - from), '\0');
   std::size_t got = 0;
   while (got < content.size()) {
-    const ssize_t n = ::read(fd, content.data() + got, content.size() - got);
+    const auto at = static_cast<off_t>(from + got);
+    const ssize_t n = ::pread(fd, content.data() + got, content.size() - got, at);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_error(errno, "cannot read " + path.string());
     if (n == 0) break;
@@ -82,12 +86,17 @@ class Local final : public Storage {
   }
 
   Result<std::string> get(const std::string& name) override {
+    return get_part(name, 0, std::numeric_limits<std::uint64_t>::max());
+  }
+
+  Result<std::string> get_part(const std::string& name, std::uint64_t from,
+                               std::uint64_t count) override {
     TRY(check_name(name));
     const Path path = folder_ / name;
     Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file && errno == ENOENT) return fail(Fault::missing, "there is no " + path.string());
     if (!file) return errno_error(errno, "cannot open " + path.string());
-    return read_all(file.get(), path);
+    return read_part(file.get(), path, from, count);
   }
 
   Result<std::vector<Object>> list(const std::string& prefix) override {

@@ -12,6 +12,8 @@ namespace {
 
 // Both providers bear 15 minutes.
 constexpr Millis far_off = std::chrono::minutes(10);
+constexpr int most_collisions = 5;
+constexpr int most_beginnings = 5;  // of an object that changes while it is read
 
 }  // namespace
 
@@ -34,8 +36,8 @@ Remote::Remote(const net::Patience& patience, Clock& clock, Random& random)
 
 Result<net::Sent> Remote::ask(const Make& make) {
   const auto send = [&] {
-    return net::send_patiently(*client_, [&] { return make(clock_.now() + Millis(ahead_.load())); },
-                               patience_, clock_, random_, {});
+    return net::send_patiently(*client_, [&] { return make(server_time()); }, patience_, clock_,
+                               random_, {});
   };
   TRY_LET(auto sent, send());
   if (sent.response.status == 403 && follow(sent.response)) return send();
@@ -51,8 +53,47 @@ bool Remote::follow(const net::Response& response) {
   return true;
 }
 
-void Remote::wait(int collisions) {
-  clock_.sleep(net::wait_after(collisions, {}, patience_, random_), {});
+Result<std::optional<net::Response>> Remote::fetch(Download& download, const MakePart& make) {
+  for (int beginning = 1;;) {
+    const auto before = download.here();
+    net::Response unfinished;
+    const auto keep = [&] { download.keep(std::exchange(unfinished, {})); };
+    auto sent = ask([&](TimePoint now) -> Result<net::Request> {
+      keep();
+      TRY_LET(auto request, make(download.headers(), now));
+      request.unfinished = &unfinished;
+      return request;
+    });
+    keep();
+    if (!sent && download.here() > before) continue;
+    if (!sent) return std::move(sent).error();
+    switch (download.take(sent->response)) {
+      case Download::Step::done: return std::optional<net::Response>();
+      case Download::Step::no: return std::optional(std::move(sent->response));
+      case Download::Step::again: break;
+    }
+    if (download.here() <= before && ++beginning > most_beginnings)
+      return fail(Fault::conflict, "it changes while it is read");
+  }
+}
+
+Status Remote::write_once(const Make& make, const Once& once) {
+  for (int collision = 1;; ++collision) {
+    TRY_LET(const auto sent, ask(make).in(once.where));
+    const auto written = once.judge(sent.response);
+    if (written == Written::done) return {};
+    const bool last = collision == most_collisions;
+    if (written == Written::refused || (written == Written::collided && last))
+      return once.refusal(sent.response);
+    if (written == Written::collided) {
+      clock_.sleep(net::wait_after(collision, {}, patience_, random_), {});
+      continue;
+    }
+    const bool perhaps_ours = sent.perhaps_before || collision > 1 || written == Written::gone;
+    if (perhaps_ours && once.is_ours()) return {};
+    if (written == Written::gone) return once.refusal(sent.response);
+    return fail(Fault::conflict, once.where + once.name + " is there already");
+  }
 }
 
 }  // namespace belay::storage

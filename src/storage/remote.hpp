@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "net/patience.hpp"
 #include "net/url.hpp"
+#include "storage/download.hpp"
 #include "storage/storage.hpp"
 
 namespace belay::storage {
@@ -17,11 +18,13 @@ namespace belay::storage {
 // More is held in no memory at once.
 inline constexpr std::size_t largest_object = std::size_t{4} << 30;
 
+using HeaderMap = std::map<std::string, std::string>;
+
 // One request, before it is signed.
 struct Ask {
   std::string method, key;  // the object's whole name; empty: the bucket or container itself
   net::Query query = {};
-  std::map<std::string, std::string> headers = {};
+  HeaderMap headers = {};
   std::string body = {};
 };
 
@@ -31,6 +34,15 @@ void take_ours(const std::vector<Object>& listed, const std::string& prefix,
                std::vector<Object>& found);
 void sort_by_name(std::vector<Object>& objects);
 
+// What the answer to a write says that may not replace anything.
+enum class Written {
+  done,
+  taken,     // the name is; perhaps by an earlier try of ours
+  gone,      // what was to be finished is: an earlier try may have finished it
+  collided,  // with another writer, who may have failed
+  refused,
+};
+
 class Remote {
  public:
   Remote(const net::Patience& patience, Clock& clock, Random& random);
@@ -39,8 +51,24 @@ class Remote {
   // whose clock is far from ours is asked once more, by its clock.
   using Make = std::function<Result<net::Request>(TimePoint now)>;
   Result<net::Sent> ask(const Make& make);
-  // After `collisions` with another writer.
-  void wait(int collisions);
+
+  // Goes on from where an answer was cut; tries are counted anew after each that brought something.
+  // `make` makes requests with these headers. The answer that says no; none: all is here.
+  using MakePart = std::function<Result<net::Request>(const HeaderMap& headers, TimePoint now)>;
+  Result<std::optional<net::Response>> fetch(Download& download, const MakePart& make);
+
+  // Sends until it is certain who has the name. An earlier try, or whoever was here before it was
+  // killed, may have had it already: then what counts is whether it is the same (`is_ours`).
+  // conflict: it is another's.
+  struct Once {
+    std::string where, name;  // for errors
+    std::function<Written(const net::Response&)> judge;
+    std::function<bool()> is_ours;
+    std::function<Error(const net::Response&)> refusal;
+  };
+  Status write_once(const Make& make, const Once& once);
+
+  TimePoint server_time() const { return clock_.now() + Millis(ahead_.load()); }
 
  private:
   bool follow(const net::Response& response);

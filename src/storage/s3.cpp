@@ -14,8 +14,6 @@ namespace belay::storage {
 
 namespace {
 
-constexpr int most_collisions = 5;
-
 bool said(const net::Response& response, std::string_view code) {
   return s3_refusal(response.body).code == code;
 }
@@ -33,11 +31,11 @@ class S3 final : public Storage {
     return put_in_parts(name, content);
   }
 
-  Result<std::string> get(const std::string& name) override {
-    TRY(check_name(name));
-    TRY_LET(auto sent, ask({"GET", config_.prefix + name}));
-    if (sent.response.status == 200) return std::move(sent.response.body);
-    return refusal(sent.response, config_.prefix + name);
+  Result<std::string> get(const std::string& name) override { return fetch(name, Download()); }
+
+  Result<std::string> get_part(const std::string& name, std::uint64_t from,
+                               std::uint64_t count) override {
+    return fetch(name, Download(from, count));
   }
 
   Result<std::vector<Object>> list(const std::string& prefix) override {
@@ -125,6 +123,19 @@ class S3 final : public Storage {
                                  : unknown_effect(Fault::unreachable, text);
   }
 
+  Result<std::string> fetch(const std::string& name, Download download) {
+    TRY(check_name(name));
+    const auto key = config_.prefix + name;
+    TRY_LET(const auto said_no, remote_
+                                    .fetch(download,
+                                           [&](const HeaderMap& headers, TimePoint now) {
+                                             return request_of({"GET", key, {}, headers}, now);
+                                           })
+                                    .in(where()));
+    if (said_no) return refusal(*said_no, key);
+    return std::move(download).bytes();
+  }
+
   // --- writing ------------------------------------------------------------------------------
 
   Status put_whole(const std::string& name, std::string_view content) {
@@ -133,29 +144,21 @@ class S3 final : public Storage {
     return absent_or_ours(name, content, wanted, [](const net::Response&) { return true; });
   }
 
-  // Sends until it is certain who has the name. An earlier try, or whoever was here before it was
-  // killed, may have had it already: then what counts is whether it is the same.
   template <class Fits>
   Status absent_or_ours(const std::string& name, std::string_view content, const Ask& wanted,
                         Fits fits) {
-    for (int collision = 1;; ++collision) {
-      TRY_LET(const auto sent, ask(wanted));
-      const auto& response = sent.response;
-      if (response.status == 200 && fits(response)) return {};
-      const bool collided =
-          response.status == 200 ||
-          (response.status == 409 && said(response, "ConditionalRequestConflict"));
+    const auto make = [&](TimePoint now) { return request_of(wanted, now); };
+    const auto judge = [&fits](const net::Response& response) {
+      if (response.status == 200) return fits(response) ? Written::done : Written::collided;
+      if (response.status == 412) return Written::taken;
+      if (response.status == 409 && said(response, "ConditionalRequestConflict"))
+        return Written::collided;
       const bool gone = response.status == 404 && said(response, "NoSuchUpload");
-      if (response.status == 412 || gone) {
-        const bool perhaps_ours = sent.perhaps_before || collision > 1 || gone;
-        if (perhaps_ours && holds(name, content)) return {};
-        return response.status == 412 ? fail(Fault::conflict, where() + name + " is there already")
-                                      : refusal(response, config_.prefix + name);
-      }
-      if (!collided || collision == most_collisions)
-        return refusal(response, config_.prefix + name);
-      remote_.wait(collision);
-    }
+      return gone ? Written::gone : Written::refused;
+    };
+    return remote_.write_once(
+        make, {where(), name, judge, [&] { return holds(name, content); },
+               [&](const net::Response& response) { return refusal(response, wanted.key); }});
   }
 
   bool holds(const std::string& name, std::string_view content) {

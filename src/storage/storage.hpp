@@ -27,6 +27,10 @@ class Storage {
   virtual Status put(const std::string& name, std::string_view content) = 0;
   // missing when there is no such object.
   virtual Result<std::string> get(const std::string& name) = 0;
+  // `count` bytes of it from `from` on: fewer where it ends before, none beyond its end. missing
+  // as get().
+  virtual Result<std::string> get_part(const std::string& name, std::uint64_t from,
+                                       std::uint64_t count);
   // All objects whose name begins with `prefix`, in byte order of their names.
   virtual Result<std::vector<Object>> list(const std::string& prefix) = 0;
   // Fine when it is not there.

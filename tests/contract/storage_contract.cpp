@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <thread>
 
 namespace belay::contract {
@@ -23,6 +24,29 @@ TEST_P(StorageContract, AnEmptyAndALargeObjectComeBack) {
   const std::string large(std::size_t{17} << 20, 'x');
   ASSERT_TRUE(store->put("large", large).ok());
   EXPECT_TRUE(store->get("large").value() == large);
+}
+
+TEST_P(StorageContract, PartsOfAnObjectComeBackUpToItsEnd) {
+  ASSERT_TRUE(store->put("ten", "0123456789").ok());
+  ASSERT_TRUE(store->put("empty", "").ok());
+  const auto part = [this](const char* name, std::uint64_t from, std::uint64_t count) {
+    auto bytes = store->get_part(name, from, count);
+    EXPECT_TRUE(bytes.ok()) << bytes.error().message();
+    return bytes ? *bytes : std::string("?");
+  };
+  constexpr auto all = std::numeric_limits<std::uint64_t>::max();
+  EXPECT_EQ(part("ten", 0, 3), "012");
+  EXPECT_EQ(part("ten", 4, 1), "4");
+  EXPECT_EQ(part("ten", 7, 100), "789");
+  EXPECT_EQ(part("ten", 9, all), "9");
+  EXPECT_EQ(part("ten", 0, all), "0123456789");
+  EXPECT_EQ(part("ten", 3, 0), "");
+  EXPECT_EQ(part("ten", 10, 1), "");
+  EXPECT_EQ(part("ten", all, all), "");
+  EXPECT_EQ(part("empty", 0, 5), "");
+  EXPECT_EQ(part("empty", 3, 0), "");
+  EXPECT_EQ(store->get_part("none", 0, 0).error().fault, Fault::missing);
+  EXPECT_EQ(store->get_part("none", 3, 5).error().fault, Fault::missing);
 }
 
 TEST_P(StorageContract, ATakenNameIsAConflictAndTheContentStays) {

@@ -87,6 +87,11 @@ std::pair<std::string, std::string> request_from(const Fd& client) {
   return {head, body};
 }
 
+std::size_t cut_of(const HttpFault& fault, const std::string& answer) {
+  if (!fault.body_bytes) return answer.size() / 2;
+  return std::min(answer.find("\r\n\r\n") + 4 + *fault.body_bytes, answer.size() - 1);
+}
+
 }  // namespace
 
 HttpProxy::HttpProxy(int server_port) : server_port_(server_port) {
@@ -141,7 +146,7 @@ void HttpProxy::serve(const Fd& client) {
   std::string answer;
   for (auto more = take(server); !more.empty(); more = take(server)) answer += more;
   if (fault && fault->action == HttpFault::Action::lose_reply) return;
-  if (fault && fault->action == HttpFault::Action::cut_reply) answer.resize(answer.size() / 2);
+  if (fault && fault->action == HttpFault::Action::cut_reply) answer.resize(cut_of(*fault, answer));
   put(client, answer);
 }
 

@@ -24,6 +24,8 @@ struct HttpFault {
   Action action = Action::close;
   std::string reply =
       {};  // "HTTP/1.1 503 Slow Down\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+  // Of the answer's body this much arrives before it is cut; none: the half of the whole answer.
+  std::optional<std::size_t> body_bytes = {};
 };
 
 class HttpProxy {

@@ -81,6 +81,22 @@ TEST_F(Sending, AnAnswerThatIsLostOrHalfLeavesTheEffectUnknown) {
   }
 }
 
+TEST_F(Sending, WhatCameOfAnAnswerThatWasCutIsHandedOver) {
+  Request request;
+  request.url = server.url() + "/x";
+  Response unfinished;
+  request.unfinished = &unfinished;
+  server.answer("/x", {{206, "a longer body", {{"ETag", "\"1\""}}, Millis(0), Trouble::cut},
+                       {200, "x", {}, Millis(0), Trouble::close}});
+  ASSERT_FALSE(client->send(request, {}).ok());
+  EXPECT_EQ(unfinished.status, 206);
+  EXPECT_EQ(unfinished.header("etag"), "\"1\"");
+  EXPECT_EQ(unfinished.body, "a long");
+  unfinished = {};
+  ASSERT_FALSE(client->send(request, {}).ok());
+  EXPECT_EQ(unfinished.status, 0);
+}
+
 TEST_F(Sending, AnAnswerOverTheLimitIsRefused) {
   server.answer("/x", {{200, "x", {}, Millis(0), Trouble::endless}});
   const auto answer = send("GET");

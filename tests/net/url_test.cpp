@@ -46,6 +46,15 @@ TEST(Url, AQueryIsInTheOrderOfItsNamesAndANameAloneHasItsEqualsSign) {
   EXPECT_EQ(query_text({}), "");
 }
 
+TEST(Url, OnlyAddressesOfThisMachineAreNear) {
+  for (const char* near : {"http://127.0.0.1:80/x", "https://127.1.2.3", "http://localhost:9/",
+                           "http://LOCALHOST/", "http://[::1]:8080/"})
+    EXPECT_TRUE(is_near(near)) << near;
+  for (const char* far : {"https://127.0.0.1.example.org/", "https://localhost.example.org/",
+                          "http://128.0.0.1/", "http://[::2]/", "127.0.0.1", ""})
+    EXPECT_FALSE(is_near(far)) << far;
+}
+
 TEST(HttpDate, GoesThereAndBack) {
   const auto at = parse_time("2026-01-05T09:08:07Z").value();
   EXPECT_EQ(http_date(at), "Mon, 05 Jan 2026 09:08:07 GMT");

@@ -102,6 +102,14 @@ const std::string throttled =
     "HTTP/1.1 503 Slow Down\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
 const std::string too_many = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n";
 
+// Of which no two places look alike.
+std::string lines_of(std::size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += fmt::format("line {}\n", text.size());
+  text.resize(bytes);
+  return text;
+}
+
 struct Trouble : ::testing::TestWithParam<MakeTroubled> {
   std::unique_ptr<Troubled> on = GetParam()();
 
@@ -161,6 +169,69 @@ TEST_P(Trouble, ReadingListingAndRemovingAreDoneWhateverHappensToTheirRequests) 
     EXPECT_TRUE(on->store->remove("r/" + name).ok());
     EXPECT_FALSE(on->direct->exists("r/" + name).value());
   });
+}
+
+std::string head_of(const std::string& head, const std::string& name) {
+  const auto at = head.find("\r\n" + name + ": ");
+  if (at == std::string::npos) return "";
+  const auto begin = at + name.size() + 4;
+  return head.substr(begin, head.find('\r', begin) - begin);
+}
+
+TEST_P(Trouble, ADownloadThatIsCutGoesOnFromWhereItStopped) {
+  const auto content = lines_of(300'000);
+  ASSERT_TRUE(on->direct->put("long", content).ok());
+  for (const std::size_t came : {std::size_t{0}, std::size_t{1}, std::size_t{65'536},
+                                 std::size_t{150'000}, content.size() - 1}) {
+    SCOPED_TRACE(came);
+    std::vector<std::string> heads;
+    on->proxy->plan([&](int nth, const std::string& head) -> std::optional<HttpFault> {
+      heads.push_back(head);
+      if (nth == 1) return HttpFault{Action::cut_reply, "", came};
+      return std::nullopt;
+    });
+    EXPECT_TRUE(on->store->get("long").value() == content);
+    ASSERT_EQ(heads.size(), 2U);
+    EXPECT_EQ(head_of(heads[0], "range"), "");
+    EXPECT_EQ(head_of(heads[1], "range"), came == 0 ? "" : fmt::format("bytes={}-", came));
+    EXPECT_EQ(head_of(heads[1], "if-match").empty(), came == 0);
+  }
+}
+
+TEST_P(Trouble, ADownloadThatIsCutMoreOftenThanThereAreTriesGetsThereAllTheSame) {
+  const auto content = lines_of(300'000);
+  ASSERT_TRUE(on->direct->put("long", content).ok());
+  on->proxy->plan([](int nth, const std::string&) -> std::optional<HttpFault> {
+    return nth <= 20 ? std::optional(HttpFault{Action::cut_reply, "", 10'000}) : std::nullopt;
+  });
+  EXPECT_TRUE(on->store->get("long").value() == content);
+  EXPECT_EQ(on->proxy->count(), 21);
+  on->proxy->plan([](int nth, const std::string&) -> std::optional<HttpFault> {
+    return nth <= 3 ? std::optional(HttpFault{Action::cut_reply, "", 1000}) : std::nullopt;
+  });
+  EXPECT_TRUE(on->store->get_part("long", 5000, 100'000).value() == content.substr(5000, 100'000));
+}
+
+TEST_P(Trouble, WhatIsReplacedWhileItIsReadIsNeverMixed) {
+  ASSERT_TRUE(on->direct->put("changed", std::string(200'000, 'a')).ok());
+  on->proxy->plan([this](int nth, const std::string&) -> std::optional<HttpFault> {
+    if (nth == 1) return HttpFault{Action::cut_reply, "", 100'000};
+    if (nth == 2) {
+      EXPECT_TRUE(on->direct->remove("changed").ok());
+      EXPECT_TRUE(on->direct->put("changed", std::string(200'000, 'b')).ok());
+    }
+    return std::nullopt;
+  });
+  EXPECT_TRUE(on->store->get("changed").value() == std::string(200'000, 'b'));
+}
+
+TEST_P(Trouble, AStoreThatAlwaysCutsAtTheSamePlaceIsAnError) {
+  ASSERT_TRUE(on->direct->put("long", lines_of(300'000)).ok());
+  on->proxy->plan([](int, const std::string& head) {
+    const bool rest = !head_of(head, "range").empty();
+    return std::optional(HttpFault{Action::cut_reply, "", rest ? 0U : 1000U});
+  });
+  EXPECT_EQ(on->store->get("long").error().fault, Fault::unreachable);
 }
 
 TEST_P(Trouble, ATakenNameIsAConflictAlsoAfterALostAnswer) {
