@@ -51,6 +51,7 @@ void examine_opened(Project project, const Checkup& checkup, Findings& out) {
     return;
   }
   examine_journal(**desk, out);
+  examine_tls(**desk, out);
   if (!spec.services.empty()) examine_source(project, out);
   for (const auto& name : environments(checkup, spec)) {
     examine_environment(**desk, name, checkup, out);

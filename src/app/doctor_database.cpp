@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/doctor_parts.hpp"
+#include "app/trust.hpp"
 #include "app/vault_key.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
@@ -141,7 +142,9 @@ void examine_database(Desk& desk, const std::string& environment, Secrets& secre
     out.bad(about, uri.error().message(), "give it where the message says");
     return;
   }
-  auto database = database::make_mongodb({*uri, wanted->names, patience});
+  auto trust = trust_of(desk.project.spec.tls, desk.project.folder, *desk.machine);
+  if (!trust) return;  // a finding of its own
+  auto database = database::make_mongodb({*uri, wanted->names, patience, *trust});
   if (!database) {
     out.bad(about, database.error().message(), "mend database.uri");
     return;

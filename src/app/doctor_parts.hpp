@@ -31,6 +31,8 @@ class Findings {
 };
 
 void examine_tools(const pipeline::Spec* spec, Findings& out);
+// The file of authorities, and what is not checked.
+void examine_tls(Desk& desk, Findings& out);
 void examine_source(const Project& project, Findings& out);
 // Names only; a value is never shown.
 void examine_secrets(const Project& project, const std::string& environment, Secrets& secrets,

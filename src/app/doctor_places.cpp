@@ -8,6 +8,7 @@
 
 #include "app/doctor_parts.hpp"
 #include "app/store.hpp"
+#include "app/trust.hpp"
 #include "app/vault_key.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
@@ -201,6 +202,17 @@ void examine_state(const Project& project, Findings& out) {
   examine_private("journal", project.places.journal(), 0700, false, out);
   examine_private("journal", project.places.journal() / "journal.db", 0600, false, out);
   examine_room("disk", there, 0, out);
+}
+
+void examine_tls(Desk& desk, Findings& out) {
+  const auto& tls = desk.project.spec.tls;
+  if (const auto trust = trust_of(tls, desk.project.folder, *desk.machine); !trust)
+    out.bad("tls", trust.error().message(), "name a file of certificates (PEM) that is there");
+  else if (!tls.ca.empty())
+    out.good("tls", "the authorities in " + (desk.project.folder / tls.ca).string() + " hold, too");
+  for (const auto& each : tls.unchecked)
+    out.warn("tls", unchecked_text(each.endpoint, each.because),
+             "better: tls: { ca: FILE } with the certificate of whoever signed it");
 }
 
 void examine_journal(Desk& desk, Findings& out) {

@@ -4,6 +4,7 @@
 
 #include "app/doctor_parts.hpp"
 #include "app/store.hpp"
+#include "app/trust.hpp"
 #include "net/url.hpp"
 
 namespace belay::app {
@@ -48,7 +49,10 @@ bool goes_open(const StoreRecipe& recipe) {
 bool examine_remote_store(Desk& desk, const pipeline::Vault& vault, Secrets& secrets,
                           const std::string& about, Findings& out) {
   const auto& project = desk.project;
-  auto recipe = store_recipe(vault, project.places, project.folder, secrets);
+  auto trust = trust_of(project.spec.tls, project.folder, *desk.machine);
+  if (!trust) return false;  // a finding of its own
+  auto recipe =
+      store_recipe(vault, project.places, project.folder, secrets, std::move(trust).value());
   if (!recipe) {
     out.bad(about, recipe.error().message(),
             "give it where `secrets:` says, or in the environment");

@@ -72,6 +72,12 @@ std::string Machine::mask(std::string_view text) const {
   return shown;
 }
 
+void Machine::warn_once(const std::string& text) {
+  const auto shown = "warning: " + mask(text) + "\n";
+  std::lock_guard guard(mutex_);
+  if (warned_.insert(text).second) std::fputs(shown.c_str(), stderr);
+}
+
 std::unique_ptr<engine::Claims> make_claims(const Path& folder) {
   return std::make_unique<FileClaims>(folder);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <mutex>
+#include <set>
 
 #include "app/project.hpp"
 #include "app/secrets.hpp"
@@ -23,6 +24,8 @@ class Machine {
   // people, as long as it is held.
   void hide(std::weak_ptr<const Secrets> secrets);
   std::string mask(std::string_view text) const;
+  // On standard error, each text once. From any thread.
+  void warn_once(const std::string& text);
 
  private:
   SystemClock clock_;
@@ -32,6 +35,7 @@ class Machine {
   World world_;
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<const Secrets>> hidden_;
+  std::set<std::string> warned_;
 };
 
 // Claims kept as locked files: the kernel frees one when its process dies.

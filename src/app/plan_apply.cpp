@@ -90,6 +90,7 @@ Result<Plan> plan_apply(Desk& desk, const ApplyRequest& request) {
   parts.policy = &choice.policy;
   plan.facts = {{"code", false}, {"data", "apply:" + request.salvage}};
   put_policy(plan, choice);
+  put_unchecked(plan, desk.project.spec.tls);
   apply_steps(plan, parts, args);
   TRY(pipeline::can_be_passed(plan));
   plan.notes = {{"subject", "put back from " + request.salvage},

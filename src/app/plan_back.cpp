@@ -121,6 +121,7 @@ Result<std::vector<std::string>> to_build(Desk& desk, source::Source* source,
 Status tell_way_back(Desk& desk, Plan& plan, const PolicyChoice& choice, const EnvironmentSpec& env,
                      const DataPlan& data) {
   put_policy(plan, choice);
+  put_unchecked(plan, desk.project.spec.tls);
   plan.facts["automatic_rollback"] = true;
   plan.facts["budget_ms"] = env.rollback.budget.count();
   plan.facts["data"] = !data.point.empty()  ? "point:" + data.point

@@ -5,6 +5,7 @@
 
 #include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
+#include "app/trust.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
 #include "pipeline/gate.hpp"
@@ -135,6 +136,11 @@ void put_policy(Plan& plan, const PolicyChoice& choice) {
   plan.facts["policy"] = pipeline::to_json(choice.policy);
   plan.facts["policy_from"] = choice.from;
   if (choice.wanted) plan.facts["policy_wanted"] = pipeline::to_json(*choice.wanted);
+}
+
+void put_unchecked(Plan& plan, const pipeline::Tls& tls) {
+  for (const auto& each : tls.unchecked)
+    plan.facts["unchecked"].push_back(unchecked_text(each.endpoint, each.because));
 }
 
 Status branch_rule(source::Source& source, const std::vector<std::string>& allowed,

@@ -46,6 +46,10 @@ Result<PolicyChoice> choose_policy(Desk& desk, source::Source* source,
 // Into the plan's facts.
 void put_policy(pipeline::Plan& plan, const PolicyChoice& choice);
 
+// What is connected to without a look at its certificates, into the plan's facts: whoever approves
+// agrees to it.
+void put_unchecked(pipeline::Plan& plan, const pipeline::Tls& tls);
+
 // The commit belongs to one of the branches that are allowed (none named: to any). refused, naming
 // what is allowed.
 Status branch_rule(source::Source& source, const std::vector<std::string>& allowed,

@@ -167,6 +167,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
       {"changes", changes_between(source.get(), shipped, *env, desk.project.folder,
                                   releases.live ? releases.live->commit : "", commit.id)}};
   put_policy(plan, choice);
+  put_unchecked(plan, desk.project.spec.tls);
   if (!request.skip_tests.empty()) plan.facts["skip_tests"] = request.skip_tests;
   if (!request.skip_backup.empty()) plan.facts["skip_backup"] = request.skip_backup;
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;

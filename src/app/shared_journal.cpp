@@ -3,6 +3,7 @@
 
 #include "app/key_file.hpp"
 #include "app/machine.hpp"
+#include "app/trust.hpp"
 #include "app/vault_key.hpp"
 #include "base/text.hpp"
 #include "vault/sealed_store.hpp"
@@ -44,7 +45,9 @@ Result<std::unique_ptr<SharedPlace>> open_shared_place(Desk& desk, bool make) {
   auto place = std::make_unique<SharedPlace>();
   place->secrets = std::make_shared<Secrets>(project.spec.secrets, project.folder, project.env);
   desk.machine->hide(place->secrets);
-  TRY_LET(const auto recipe, store_recipe(vault, project.places, project.folder, *place->secrets));
+  TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
+  TRY_LET(const auto recipe, store_recipe(vault, project.places, project.folder, *place->secrets,
+                                          std::move(trust)));
   TRY_LET(place->store, make_store(recipe, desk.world().clock, random).in("vault.store"));
   if (!make) {
     TRY_LET(const bool made, place->store->exists("config"));

@@ -26,8 +26,9 @@ constexpr std::array kinds{"file", "s3", "azblob"};
 }  // namespace
 
 Result<StoreRecipe> store_recipe(const pipeline::Vault& vault, const Places& places,
-                                 const Path& project_folder, Secrets& secrets) {
+                                 const Path& project_folder, Secrets& secrets, net::Trust trust) {
   StoreRecipe recipe;
+  recipe.trust = std::move(trust);
   if (vault.s3) {
     const auto& s3 = *vault.s3;
     recipe.kind = StoreRecipe::Kind::s3;
@@ -71,7 +72,9 @@ Json to_json(const StoreRecipe& recipe) {
           {"key", recipe.key.reveal()},
           {"secret", recipe.secret.reveal()},
           {"session", recipe.session.reveal()},
-          {"sas", recipe.sas.reveal()}};
+          {"sas", recipe.sas.reveal()},
+          {"authorities", recipe.trust.authorities},
+          {"unchecked", recipe.trust.unchecked}};
 }
 
 Result<StoreRecipe> store_recipe_from(const Json& json) {
@@ -92,6 +95,8 @@ Result<StoreRecipe> store_recipe_from(const Json& json) {
     recipe.secret = Secret(text("secret"));
     recipe.session = Secret(text("session"));
     recipe.sas = Secret(text("sas"));
+    recipe.trust.authorities = text("authorities");
+    json.at("unchecked").get_to(recipe.trust.unchecked);
   } catch (const Json::exception& error) {
     return fail(Fault::invalid, error.what());
   }

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/random.hpp"
+#include "net/trust.hpp"
 #include "storage/storage.hpp"
 
 namespace belay::app {
@@ -20,16 +21,18 @@ struct StoreRecipe {
   std::string region, endpoint, account;
   bool path_style = false;
   Secret key, secret, session, sas;
+  net::Trust trust = {};
 };
 
 // A folder's name is from `project_folder`. missing, naming it, when a secret is not there.
 Result<StoreRecipe> store_recipe(const pipeline::Vault& vault, const Places& places,
-                                 const Path& project_folder, Secrets& secrets);
+                                 const Path& project_folder, Secrets& secrets, net::Trust trust);
 // The same without the secrets, for whoever only wants to know which it is. Same text: same store.
 std::string store_text(const pipeline::Vault& vault, const Places& places,
                        const Path& project_folder);
 
-// With the secrets: for a child's standard input, and nothing else.
+// With the secrets: for a child's standard input, and nothing else. What is unchecked is told here,
+// and not there again.
 Json to_json(const StoreRecipe& recipe);
 Result<StoreRecipe> store_recipe_from(const Json& json);
 

@@ -8,6 +8,7 @@
 #include "app/key_file.hpp"
 #include "app/project.hpp"
 #include "app/store.hpp"
+#include "app/trust.hpp"
 #include "app/wire.hpp"
 #include "base/text.hpp"
 
@@ -26,7 +27,9 @@ bool takes_restore_point(const pipeline::Plan& plan) {
 Result<bool> is_made(const Desk& desk, const pipeline::Spec& spec, const pipeline::Vault& vault,
                      const Path& folder) {
   Secrets secrets(spec.secrets, folder, desk.project.env);
-  TRY_LET(const auto recipe, store_recipe(vault, desk.project.places, folder, secrets));
+  TRY_LET(auto trust, trust_of(spec.tls, folder, *desk.machine));
+  TRY_LET(const auto recipe,
+          store_recipe(vault, desk.project.places, folder, secrets, std::move(trust)));
   TRY_LET(const auto store, make_store(recipe, desk.world().clock, desk.world().random));
   return store->exists("config");
 }

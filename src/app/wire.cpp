@@ -7,6 +7,7 @@
 #include "app/service_environment.hpp"
 #include "app/store.hpp"
 #include "app/stored_spec.hpp"
+#include "app/trust.hpp"
 #include "app/vault_key.hpp"
 
 #include <fmt/format.h>
@@ -85,7 +86,7 @@ struct Hurried {
 };
 
 Status wire_database(Desk& desk, Works& works, const std::string& environment,
-                     const std::string& folder) {
+                     const std::string& folder, const net::Trust& trust) {
   const auto& spec = works.site.present;
   const auto* wanted = database_of(spec, environment);
   if (wanted == nullptr) return {};
@@ -94,13 +95,15 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
       wanted->names.empty() ? database_in(uri.reveal()) : wanted->names.front();
   works.site.database_names = wanted->names;
   if (wanted->names.empty()) works.site.database_names = {works.site.database_name};
-  const database::MongoConfig config{uri, wanted->names};
+  database::MongoConfig config{uri, wanted->names};
+  config.trust = trust;
   TRY_LET(works.parts->database, database::make_mongodb(config).in("database.uri"));
   auto hurried = std::make_shared<Hurried>();
   hurried->config = config;
   works.site.database_within = [hurried](Millis limit) { return hurried->within(limit); };
   const auto& vault = vault_of(spec, environment);
-  TRY_LET(const auto store, store_recipe(vault, desk.project.places, folder, *works.secrets));
+  TRY_LET(const auto store,
+          store_recipe(vault, desk.project.places, folder, *works.secrets, trust));
   TRY_LET(works.parts->store,
           make_store(store, desk.world().clock, desk.world().random).in("vault.store"));
   TRY_LET(auto key, vault_key(desk, vault, *works.parts->store, *works.secrets).in("vault.key"));
@@ -122,8 +125,10 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
 }
 
 Result<std::unique_ptr<target::Target>> vercel(Desk& desk, Secrets& secrets,
-                                               const pipeline::Placement& placed) {
+                                               const pipeline::Placement& placed,
+                                               const net::Trust& trust) {
   target::VercelConfig config;
+  config.trust = trust;
   config.project = placed.project;
   config.team = placed.team;
   config.domain = placed.domains.front();
@@ -135,8 +140,10 @@ Result<std::unique_ptr<target::Target>> vercel(Desk& desk, Secrets& secrets,
 
 Result<std::unique_ptr<target::Target>> railway(Desk& desk, Secrets& secrets,
                                                 const pipeline::Placement& placed,
-                                                const std::string& environment) {
+                                                const std::string& environment,
+                                                const net::Trust& trust) {
   target::RailwayConfig config;
+  config.trust = trust;
   config.project = placed.project;
   config.environment = placed.their_environment.empty() ? environment : placed.their_environment;
   config.service = placed.their_service.empty() ? placed.service : placed.their_service;
@@ -149,7 +156,8 @@ Result<std::unique_ptr<target::Target>> railway(Desk& desk, Secrets& secrets,
   return target::make_railway(std::move(config), desk.world().clock, desk.world().random);
 }
 
-Status wire_targets(Desk& desk, Works& works, const std::string& environment) {
+Status wire_targets(Desk& desk, Works& works, const std::string& environment,
+                    const net::Trust& trust) {
   const Path folder = desk.project.places.environment(environment);
   auto& children = desk.world().children;
   for (const auto& placed : works.site.env().services) {
@@ -160,9 +168,9 @@ Status wire_targets(Desk& desk, Works& works, const std::string& environment) {
           {folder, ports.first, ports.last, folder / "logs", desk.project.places.state}, children,
           desk.world().clock);
     } else if (placed.target == pipeline::Placement::Target::vercel) {
-      TRY_LET(slot, vercel(desk, *works.secrets, placed));
+      TRY_LET(slot, vercel(desk, *works.secrets, placed, trust));
     } else if (placed.target == pipeline::Placement::Target::railway) {
-      TRY_LET(slot, railway(desk, *works.secrets, placed, environment));
+      TRY_LET(slot, railway(desk, *works.secrets, placed, environment, trust));
     } else {
       slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
                                    placed.limit, folder / "command", desk.project.places.state},
@@ -221,6 +229,7 @@ Result<std::unique_ptr<storage::Storage>> make_store(const StoreRecipe& recipe, 
       config.endpoint = recipe.endpoint;
       config.path_style = recipe.path_style;
       config.key = {recipe.key.reveal(), recipe.secret, recipe.session};
+      config.trust = recipe.trust;
       return storage::make_s3(std::move(config), clock, random);
     }
     case StoreRecipe::Kind::azblob: {
@@ -231,6 +240,7 @@ Result<std::unique_ptr<storage::Storage>> make_store(const StoreRecipe& recipe, 
       config.endpoint = recipe.endpoint;
       config.key = recipe.key;
       config.sas = recipe.sas;
+      config.trust = recipe.trust;
       return storage::make_azure(std::move(config), clock, random);
     }
     case StoreRecipe::Kind::local: break;
@@ -330,7 +340,8 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   site.own = desk.project.places.state;
   site.reports = desk.project.places.runs();
   TRY(make_folder(site.work));
-  works->parts->prober = probe::make_prober(desk.world().clock);
+  TRY_LET(const auto trust, trust_of(site.present.tls, texts.folder, *desk.machine));
+  works->parts->prober = probe::make_prober(desk.world().clock, trust);
   site.prober = works->parts->prober.get();
   if (auto source = source::make_git(texts.folder)) {
     works->parts->source = std::move(source).value();
@@ -341,13 +352,13 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
         notify::make_command(one.run, notify_limit, desk.world().children, site.work));
     site.notifiers.push_back(works->parts->notifiers.back().get());
   }
-  if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder));
+  if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder, trust));
   site.commits = texts.commits;
   wire_environments(*works, site.plain_environment, texts.commits);
   wire_fingerprints(desk, *works);
   site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
-    TRY(wire_targets(desk, *works, environment));
+    TRY(wire_targets(desk, *works, environment, trust));
     if (wanted.secrets) TRY(names_are_known(site, plan.release));
   }
   works->steps = engine::make_steps(site);

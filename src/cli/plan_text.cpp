@@ -244,6 +244,8 @@ std::string warnings(const Plan& plan) {
       out += fmt::format("  !! --{}: {}\n", std::string(reason), shown(plan.facts[reason]));
     }
   }
+  for (const auto& text : plan.facts.value("unchecked", Json::array()))
+    out += "  !! " + shown(text) + "\n";
   out += listed(plan, "warnings", "!! ", "");
   out += listed(plan, "uncommitted", "not shipped: ", " is not committed");
   out += listed(plan, "not_carried", "not carried: ", "");

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "app/planner.hpp"
+#include "app/trust.hpp"
 #include "base/text.hpp"
 #include "cli/store.hpp"
 #include "engine/points.hpp"
@@ -20,7 +21,7 @@ struct Target {
   std::unique_ptr<database::Database> database;
 };
 
-Result<Target> target_of(const vault::Point& point, const Secret& uri) {
+Result<Target> target_of(const vault::Point& point, const Secret& uri, const net::Trust& trust) {
   std::set<std::string> theirs(point.databases.begin(), point.databases.end());
   for (const auto& saved : point.collections) theirs.insert(saved.facts.ns.database);
   const auto named = app::database_in(uri.reveal());
@@ -40,7 +41,8 @@ Result<Target> target_of(const vault::Point& point, const Secret& uri) {
   if (target.names.empty())
     return fail(Fault::invalid,
                 "--to names no database; add it after the host: mongodb://HOST/NAME");
-  TRY_LET(target.database, database::make_mongodb({uri, target.names}).in("--to"));
+  TRY_LET(target.database,
+          database::make_mongodb({uri, target.names, std::chrono::seconds(30), trust}).in("--to"));
   return target;
 }
 
@@ -130,7 +132,10 @@ int restore(Session& session, const Args& args) {
   if (!point) return tell(point.error());
   auto uri = store->works->secrets->expand({args.get("--to")});
   if (!uri) return tell(uri.error());
-  auto target = target_of(*point, *uri);
+  auto& desk = *store->opened.desk;
+  auto trust = app::trust_of(desk.project.spec.tls, desk.project.folder, *desk.machine);
+  if (!trust) return tell(trust.error());
+  auto target = target_of(*point, *uri, *trust);
   if (!target) return tell(target.error());
   auto there = target->database->catalogue();
   if (!there) return tell(std::move(there).error().in("--to"));

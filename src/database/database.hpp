@@ -16,6 +16,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "base/time.hpp"
+#include "net/trust.hpp"
 
 namespace belay::database {
 
@@ -197,8 +198,12 @@ struct MongoConfig {
   Secret uri;
   std::vector<std::string> names;  // the application's databases; empty: the one in the URI
   Millis limit = std::chrono::seconds(30);  // for one command
+  // What is unchecked there, as "mongodb://host:port" or "mongodb+srv://host". Authorities are the
+  // URI's own (tlsCAFile), else the machine's.
+  net::Trust trust = {};
 };
-// Does not connect yet. invalid: the URI, without its text; it names no database.
+// Does not connect yet. invalid: the URI, without its text; it names no database. refused: it
+// switches the check of certificates off for a host that is not named as unchecked.
 Result<std::unique_ptr<Database>> make_mongodb(MongoConfig config);
 
 // The order of ids on the server: over all BSON types, 1 = 1.0 = Long 1 = Decimal 1, -0.0 = 0.0,

@@ -185,8 +185,8 @@ std::optional<CURLcode> drive(CURL* easy, CURLM* multi, const std::stop_token& s
 std::string problem_of(CURLcode code, const std::string& said, const Call& call,
                        const Arriving& arriving) {
   if (!arriving.too_large.empty()) return arriving.too_large;
-  const auto& certificate = arriving.reply.certificate;
-  if (certificate && !certificate->problem.empty()) return "certificate: " + certificate->problem;
+  if (arriving.reply.untrusted)
+    return "the server's certificate does not hold: " + arriving.reply.certificate->problem;
   if (code == CURLE_OPERATION_TIMEDOUT) {
     return "no whole answer within " + belay::to_text(call.request.timeout);
   }
@@ -203,6 +203,13 @@ void take_in(CURL* easy, Arriving& arriving) {
 void start_libcurl() {
   static std::once_flag started;
   std::call_once(started, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+void tell_if_unchecked(const std::string& url, const Trust& trust) {
+  if (trust.unchecked.empty() || !trust.tell) return;
+  const auto endpoint = endpoint_of(url);
+  const auto found = endpoint ? trust.unchecked.find(*endpoint) : trust.unchecked.end();
+  if (found != trust.unchecked.end()) trust.tell(found->first, found->second);
 }
 
 Reply without(std::string problem) {
@@ -231,7 +238,8 @@ Line::~Line() = default;
 Line::Line(Line&&) noexcept = default;
 Line& Line::operator=(Line&&) noexcept = default;
 
-Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* line) {
+Reply call(const Call& call, const Clock& clock, const Trust& trust, std::stop_token stop,
+           Line* line) {
   const SigpipeBlock block;  // first: it must outlive the handle
   if (auto problem = refusal(call.request); !problem.empty()) return without(std::move(problem));
   std::optional<Line> own;
@@ -244,7 +252,8 @@ Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* lin
                             ? nullptr
                             : curl_slist_append(nullptr, ("::" + call.request.connect_to).c_str()));
   std::array<char, CURL_ERROR_SIZE> said{};
-  CertificateWatch certificate(clock.now(), call.request.url);
+  CertificateWatch certificate(clock.now(), call.request.url, trust);
+  tell_if_unchecked(call.request.url, trust);
   const Easy easy(curl_easy_init());
   if (!easy || multi == nullptr) return without("libcurl cannot start");
   set_request(easy.get(), call);
@@ -263,6 +272,7 @@ Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* lin
   reply.phases = phases_of(easy.get());
   reply.sent = reply.phases.pretransfer > 0;
   reply.certificate = certificate.seen();
+  reply.untrusted = certificate.refused();
   // libcurl takes an answer that ends in its headers for a whole one without a body.
   reply.begun = arriving.headers_ended;
   reply.complete = code == CURLE_OK && (reply.begun || call.connect_only);

@@ -15,9 +15,10 @@ struct Reply {
   bool complete = false;  // the whole answer arrived
   bool begun = false;     // its headers did
   bool stopped = false;
-  bool sent = false;    // a part of the request may have left
-  bool late = false;    // there was no whole answer within the timeout
-  std::string problem;  // why it is not complete
+  bool sent = false;       // a part of the request may have left
+  bool untrusted = false;  // the server's certificates do not hold
+  bool late = false;       // there was no whole answer within the timeout
+  std::string problem;     // why it is not complete
   int status = 0;
   std::string body;
   Headers headers;
@@ -34,12 +35,13 @@ class Line {
   Line& operator=(Line&&) noexcept;
 
  private:
-  friend Reply call(const Call&, const Clock&, std::stop_token, Line*);
+  friend Reply call(const Call&, const Clock&, const Trust&, std::stop_token, Line*);
   struct State;
   std::unique_ptr<State> state_;
 };
 
 // Without a line: on a connection of its own.
-Reply call(const Call& call, const Clock& clock, std::stop_token stop, Line* line = nullptr);
+Reply call(const Call& call, const Clock& clock, const Trust& trust, std::stop_token stop,
+           Line* line = nullptr);
 
 }  // namespace belay::net

@@ -2,11 +2,13 @@
 #include "net/certificate.hpp"
 
 #include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <ctime>
+#include "net/distrust.hpp"
 
 namespace belay::net {
 namespace {
@@ -29,12 +31,6 @@ std::string host_of(const std::string& url) {
   curl_free(part);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return host;
-}
-
-TimePoint time_of(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return TimePoint{};
-  return TimePoint(std::chrono::seconds(timegm(&parts)));
 }
 
 std::string name_of(const X509_NAME* name) {
@@ -79,8 +75,11 @@ int verify_callback(X509_STORE_CTX* context, void* watch) {
 
 CURLcode prepare_context(CURL*, void* ssl_context, void* watch) {
   auto* context = static_cast<SSL_CTX*>(ssl_context);
+  const auto& authorities = static_cast<CertificateWatch*>(watch)->trust().authorities;
   SSL_CTX_set_security_level(context, security_level);
   SSL_CTX_set_default_verify_paths(context);
+  if (!authorities.empty() && !add_authorities(authorities, SSL_CTX_get_cert_store(context)))
+    return CURLE_SSL_CACERT_BADFILE;
   // A kept connection outlives the watch: no handshake may come after the first.
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_cert_verify_callback(context, verify_callback, watch);
@@ -89,14 +88,34 @@ CURLcode prepare_context(CURL*, void* ssl_context, void* watch) {
 
 }  // namespace
 
-CertificateWatch::CertificateWatch(TimePoint now, const std::string& url)
-    : now_(now), host_(host_of(url)) {}
+Status add_authorities(const std::string& pem, void* store) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  bool any = false;
+  ERR_clear_error();
+  while (X509* one = PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr)) {
+    any = X509_STORE_add_cert(static_cast<X509_STORE*>(store), one) == 1;
+    X509_free(one);
+    if (!any) break;
+  }
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (any && at_end) return {};
+  return fail(Fault::invalid, at_end ? "it holds no certificate: -----BEGIN CERTIFICATE----- ..."
+                                     : "a certificate in it cannot be read");
+}
+
+CertificateWatch::CertificateWatch(TimePoint now, const std::string& url, const Trust& trust)
+    : now_(now), host_(host_of(url)), trust_(trust) {
+  const auto endpoint = endpoint_of(url);
+  unchecked_ = endpoint && trust.unchecked.contains(*endpoint);
+}
 
 void CertificateWatch::attach(void* easy) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   // The name is checked in judge(), so that it is reported beside the chain; a mismatch ends the
   // handshake there.
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, unchecked_ ? 0L : 2L);
   curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
@@ -115,13 +134,16 @@ bool CertificateWatch::judge(void* store_context) {
   auto facts = facts_of(context, leaf);
   facts.chain_valid = holds;
   facts.name_matches = names_host(leaf, host_);
-  if (!holds) facts.problem = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+  if (!holds) facts.problem = reason_against(context);
   if (!facts.name_matches) {
     if (!facts.problem.empty()) facts.problem += "; ";
-    facts.problem += "it is not for the name " + host_;
+    facts.problem += "it is for " + names_in(leaf) + ", not for " + host_;
   }
   seen_ = std::move(facts);
-  return holds && seen_->name_matches;
+  refused_ = !unchecked_ && !(holds && seen_->name_matches);
+  // libcurl asks for the result again.
+  if (unchecked_) X509_STORE_CTX_set_error(context, X509_V_OK);
+  return !refused_;
 }
 
 }  // namespace belay::net

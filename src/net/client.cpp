@@ -25,24 +25,24 @@ std::string place_of(const std::string& url) {
 
 Error error_of(const Reply& reply, const Request& request) {
   auto text = fmt::format("{} {}: {}", request.method, place_of(request.url), reply.problem);
-  const bool untrusted = reply.certificate && !reply.certificate->problem.empty();
   const bool unfit = reply.status != 0 && !reply.late && !reply.stopped &&
                      reply.problem.starts_with("the body is over");
-  const auto fault = reply.stopped        ? Fault::cancelled
-                     : reply.late         ? Fault::timeout
-                     : untrusted || unfit ? Fault::refused
-                                          : Fault::unreachable;
+  const auto fault = reply.stopped              ? Fault::cancelled
+                     : reply.late               ? Fault::timeout
+                     : reply.untrusted || unfit ? Fault::refused
+                                                : Fault::unreachable;
   return reply.sent ? unknown_effect(fault, std::move(text)) : fail(fault, std::move(text));
 }
 
 class Curl final : public Client {
  public:
-  explicit Curl(Clock& clock) : clock_(clock) {}
+  Curl(Clock& clock, Trust trust) : clock_(clock), trust_(std::move(trust)) {}
 
   Result<Response> send(const Request& request, std::stop_token stop) override {
-    if (!may_go_out_again(request.method)) return answer_of(call({request}, clock_, stop), request);
+    if (!may_go_out_again(request.method))
+      return answer_of(call({request}, clock_, trust_, stop), request);
     Line line = take();
-    auto reply = call({request}, clock_, stop, &line);
+    auto reply = call({request}, clock_, trust_, stop, &line);
     if (reply.complete) keep(std::move(line));
     return answer_of(std::move(reply), request);
   }
@@ -69,6 +69,7 @@ class Curl final : public Client {
   }
 
   Clock& clock_;
+  const Trust trust_;
   std::mutex mutex_;
   std::vector<Line> lines_;
 };
@@ -81,8 +82,8 @@ std::string Response::header(std::string_view name) const {
   return found == headers.end() ? "" : found->second;
 }
 
-std::unique_ptr<Client> make_client(Clock& clock) {
-  return std::make_unique<Curl>(clock);
+std::unique_ptr<Client> make_client(Clock& clock, Trust trust) {
+  return std::make_unique<Curl>(clock, std::move(trust));
 }
 
 }  // namespace belay::net

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP requests and their answers. A redirect is an answer like any other and is not followed. On
-// TLS the chain, the name and the keys' strength (OpenSSL's level 2) are checked always;
-// SSL_CERT_FILE and SSL_CERT_DIR name other authorities. The machine's proxy settings hold, but
+// TLS the chain, the name and the keys' strength (OpenSSL's level 2) are checked, but for the
+// endpoints that a Trust names. The machine's proxy settings hold, but
 // never for addresses of this machine.
 #pragma once
 
@@ -15,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "net/trust.hpp"
 
 namespace belay::net {
 
@@ -41,7 +42,7 @@ struct Certificate {
   TimePoint chain_ends{};  // the earliest end in the whole chain
   bool name_matches = false, chain_valid = false;
   bool self_signed = false;
-  std::string problem;  // why the chain or name does not hold
+  std::string problem;  // why the chain or name does not hold, and what to do
 };
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case
@@ -67,6 +68,6 @@ class Client {
   virtual Result<Response> send(const Request& request, std::stop_token stop) = 0;
 };
 // By libcurl; keeps connections for the next request to the same host.
-std::unique_ptr<Client> make_client(Clock& clock);
+std::unique_ptr<Client> make_client(Clock& clock, Trust trust = {});
 
 }  // namespace belay::net

@@ -120,6 +120,15 @@ struct Vault {
   } keep;
 };
 
+// Whose certificates hold, beside what this machine trusts.
+struct Tls {
+  std::string ca;  // a file of authorities, PEM; a name in belay.yaml is from its folder
+  struct Unchecked {
+    std::string endpoint, because;  // "https://minio.internal:9000", "mongodb://db.internal"
+  };
+  std::vector<Unchecked> unchecked;
+};
+
 struct Reviewer {
   std::string name;
   std::vector<std::string> keys = {};  // OpenSSH public keys: "ssh-ed25519 AAAA... comment"
@@ -211,6 +220,7 @@ struct Spec {
   Millis test_limit = std::chrono::minutes(30);
   std::optional<Database> database;
   Vault vault;
+  Tls tls;
   std::vector<Reviewer> people;
   std::vector<EnvironmentSpec> environments;
   std::string state;              // folder; empty: the default place

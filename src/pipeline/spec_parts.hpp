@@ -13,6 +13,7 @@ void read_services(const Field& field, std::vector<Service>& services);
 void read_test(const Field& field, Spec& spec);
 void read_database(const Field& field, std::optional<Database>& database);
 void read_vault(const Field& field, Vault& vault);
+void read_tls(const Field& field, Tls& tls);
 void read_secrets(const Field& field, Spec::Secrets& secrets);
 void read_ports(const Field& field, Spec::Ports& ports);
 void read_env(const Field& field, std::map<std::string, Template>& env);

@@ -59,11 +59,11 @@ std::string last_line(const std::string& text) {
 
 class NetworkProber final : public Prober {
  public:
-  explicit NetworkProber(Clock& clock) : clock_(clock) {}
+  NetworkProber(Clock& clock, net::Trust trust) : clock_(clock), trust_(std::move(trust)) {}
 
   Sample http(const HttpRequest& request, const Expectation& expected,
               std::stop_token stop) override {
-    auto reply = net::call({request, false}, clock_, stop);
+    auto reply = net::call({request, false}, clock_, trust_, stop);
     const bool complete = reply.complete;
     auto wrong = complete ? disagreement(reply, expected) : "";
     const int status = reply.status;
@@ -81,7 +81,7 @@ class NetworkProber final : public Prober {
     request.url = "http://" + address;
     request.timeout = timeout;
     request.connect_to = address;  // to the port itself, never to a proxy
-    auto reply = net::call({request, true}, clock_, stop);
+    auto reply = net::call({request, true}, clock_, trust_, stop);
     const bool complete = reply.complete;
     auto sample = from(std::move(reply));
     sample.good = complete;
@@ -97,7 +97,7 @@ class NetworkProber final : public Prober {
     HttpRequest request;
     request.url = "https://" + address;
     request.timeout = timeout;
-    auto reply = net::call({request, true}, clock_, stop);
+    auto reply = net::call({request, true}, clock_, {trust_.authorities}, stop);
     const bool complete = reply.complete;
     auto sample = from(std::move(reply));
     if (!complete) return sample;
@@ -147,12 +147,13 @@ class NetworkProber final : public Prober {
   }
 
   Clock& clock_;
+  const net::Trust trust_;
 };
 
 }  // namespace
 
-std::unique_ptr<Prober> make_prober(Clock& clock) {
-  return std::make_unique<NetworkProber>(clock);
+std::unique_ptr<Prober> make_prober(Clock& clock, net::Trust trust) {
+  return std::make_unique<NetworkProber>(clock, std::move(trust));
 }
 
 }  // namespace belay::probe

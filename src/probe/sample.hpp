@@ -49,7 +49,8 @@ class Prober {
                       std::stop_token stop) = 0;
   // host:port.
   virtual Sample tcp(const std::string& address, Millis timeout, std::stop_token stop) = 0;
-  // host:port. Good: chain and name hold, and no certificate of the chain ends within `days_left`.
+  // host:port. Good: chain and name hold (whatever a Trust leaves unchecked), and no certificate of
+  // the chain ends within `days_left`.
   virtual Sample tls(const std::string& address, int days_left, Millis timeout,
                      std::stop_token stop) = 0;
   // /bin/sh -c, with PATH, HOME, LANG, TMPDIR, USER and `env`. Good: status 0 in time.
@@ -57,6 +58,6 @@ class Prober {
                          const std::map<std::string, std::string>& env, Millis timeout,
                          std::stop_token stop) = 0;
 };
-std::unique_ptr<Prober> make_prober(Clock& clock);
+std::unique_ptr<Prober> make_prober(Clock& clock, net::Trust trust = {});
 
 }  // namespace belay::probe

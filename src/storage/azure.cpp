@@ -39,7 +39,7 @@ class Azure final : public Storage {
       : config_(std::move(config)),
         base_(std::move(base)),
         key_(std::move(key)),
-        remote_(config_.patience, clock, random) {}
+        remote_(config_.patience, config_.trust, clock, random) {}
 
   Status put(const std::string& name, std::string_view content) override {
     TRY(check_name(name));

@@ -19,6 +19,7 @@ struct AzureConfig {
   std::size_t part_bytes = std::size_t{16} << 20;  // larger objects go up in blocks
   Millis timeout{120'000};                         // of one request
   net::Patience patience = {};
+  net::Trust trust = {};
 };
 
 // Connects to nothing yet. The container must be there; the key or the signature must let list,

@@ -31,8 +31,11 @@ void sort_by_name(std::vector<Object>& objects) {
             [](const Object& a, const Object& b) { return a.name < b.name; });
 }
 
-Remote::Remote(const net::Patience& patience, Clock& clock, Random& random)
-    : patience_(patience), clock_(clock), random_(random), client_(net::make_client(clock)) {}
+Remote::Remote(const net::Patience& patience, const net::Trust& trust, Clock& clock, Random& random)
+    : patience_(patience),
+      clock_(clock),
+      random_(random),
+      client_(net::make_client(clock, trust)) {}
 
 Result<net::Sent> Remote::ask(const Make& make) {
   const auto send = [&] {

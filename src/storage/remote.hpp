@@ -45,7 +45,7 @@ enum class Written {
 
 class Remote {
  public:
-  Remote(const net::Patience& patience, Clock& clock, Random& random);
+  Remote(const net::Patience& patience, const net::Trust& trust, Clock& clock, Random& random);
 
   // `make` makes the request of each try, as of the server's time. An answer of 403 from a server
   // whose clock is far from ours is asked once more, by its clock.

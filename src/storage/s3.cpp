@@ -23,7 +23,7 @@ class S3 final : public Storage {
   S3(S3Config config, net::Url base, Clock& clock, Random& random)
       : config_(std::move(config)),
         base_(std::move(base)),
-        remote_(config_.patience, clock, random) {}
+        remote_(config_.patience, config_.trust, clock, random) {}
 
   Status put(const std::string& name, std::string_view content) override {
     TRY(check_name(name));

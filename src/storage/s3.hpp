@@ -20,6 +20,7 @@ struct S3Config {
   std::size_t part_bytes = std::size_t{16} << 20;  // larger objects go up in parts; at least 5 MiB
   Millis timeout{120'000};                         // of one request
   net::Patience patience = {};
+  net::Trust trust = {};
 };
 
 // Connects to nothing yet. What must be in the account: the bucket, and for the key the rights to

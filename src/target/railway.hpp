@@ -22,6 +22,7 @@ struct RailwayConfig {
   Millis limit = std::chrono::minutes(45);  // of a deployment
   Path folder;                              // what is known of each release; made when needed
   net::Patience patience = {};
+  net::Trust trust = {};
 };
 
 // Connects to nothing yet. Waits for deployments by `clock`.

@@ -108,7 +108,10 @@ bool is_down(const RailwayDeployment& deployment) {
 }
 
 RailwayApi::RailwayApi(const RailwayConfig& config, Clock& clock, Random& random)
-    : config_(config), clock_(clock), random_(random), client_(net::make_client(clock)) {}
+    : config_(config),
+      clock_(clock),
+      random_(random),
+      client_(net::make_client(clock, config.trust)) {}
 
 net::Request RailwayApi::request(const char* operation, const char* query,
                                  const Json& variables) const {

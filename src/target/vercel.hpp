@@ -18,6 +18,7 @@ struct VercelConfig {
   std::string endpoint = "https://api.vercel.com";
   Millis limit = std::chrono::minutes(45);  // of a build, or of pointing the domains
   net::Patience patience = {};
+  net::Trust trust = {};
 };
 
 // Connects to nothing yet. Waits for a build or for domains by `clock`.

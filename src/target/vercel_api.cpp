@@ -80,7 +80,10 @@ bool is_over(const Deployment& deployment) {
 }
 
 VercelApi::VercelApi(const VercelConfig& config, Clock& clock, Random& random)
-    : config_(config), clock_(clock), random_(random), client_(net::make_client(clock)) {}
+    : config_(config),
+      clock_(clock),
+      random_(random),
+      client_(net::make_client(clock, config.trust)) {}
 
 net::Request VercelApi::request(const std::string& method, const std::string& path,
                                 net::Query query) const {

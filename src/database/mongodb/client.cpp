@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "database/mongodb/client.hpp"
 
+#include <fmt/format.h>
+
 #include <mutex>
+
+#include "base/lower_case.hpp"
 
 namespace belay::database {
 namespace {
@@ -74,6 +78,45 @@ Fault fault_of(const bson_error_t& error) {
   }
 }
 
+// The option that switches a check off, as the URI has it; empty: none does.
+std::string switched_off(const mongoc_uri_t* uri) {
+  for (const char* option : {MONGOC_URI_TLSINSECURE, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES,
+                             MONGOC_URI_TLSALLOWINVALIDHOSTNAMES}) {
+    if (mongoc_uri_get_option_as_bool(uri, option, false)) return option;
+  }
+  return {};
+}
+
+// As belay.yaml names them.
+std::vector<std::string> endpoints_of(const mongoc_uri_t* uri) {
+  if (const char* name = mongoc_uri_get_srv_hostname(uri))
+    return {"mongodb+srv://" + lower_case(name)};
+  std::vector<std::string> all;
+  for (const auto* host = mongoc_uri_get_hosts(uri); host != nullptr; host = host->next)
+    all.push_back("mongodb://" + lower_case(host->host_and_port));
+  return all;
+}
+
+// Off is off only where belay.yaml says why.
+Status look_at_certificates(const mongoc_uri_t* uri, const net::Trust& trust) {
+  const auto option = switched_off(uri);
+  if (option.empty()) return {};
+  for (const auto& endpoint : endpoints_of(uri)) {
+    auto found = trust.unchecked.find(endpoint);
+    if (found == trust.unchecked.end() && endpoint.ends_with(":27017"))
+      found = trust.unchecked.find(endpoint.substr(0, endpoint.size() - 6));
+    if (found == trust.unchecked.end())
+      return fail(
+          Fault::refused,
+          fmt::format("the database's URI switches the check of certificates off ({}); "
+                      "name who signed them instead, tlsCAFile=FILE, or say why in "
+                      "belay.yaml: tls: {{ unchecked: [{{ endpoint: {}, because: ... }}] }}",
+                      option, endpoint));
+    if (trust.tell) trust.tell(found->first, found->second);
+  }
+  return {};
+}
+
 // A connection that broke, a server that stepped down or shut down, a majority that did not
 // answer: the write may have happened.
 bool may_have_happened(const bson_error_t& error) {
@@ -86,7 +129,8 @@ bool may_have_happened(const bson_error_t& error) {
 
 }  // namespace
 
-Result<std::unique_ptr<Pool>> Pool::open(const Secret& text, Millis socket_limit) {
+Result<std::unique_ptr<Pool>> Pool::open(const Secret& text, Millis socket_limit,
+                                         const net::Trust& trust) {
   init_driver();
   bson_error_t ignored;  // its message may quote the URI
   mongoc_uri_t* uri = mongoc_uri_new_with_error(text.reveal().c_str(), &ignored);
@@ -95,6 +139,8 @@ Result<std::unique_ptr<Pool>> Pool::open(const Secret& text, Millis socket_limit
                 "the database's URI is not a MongoDB URI; it looks like "
                 "mongodb://user:password@host:27017/name, with %-escapes in user and password");
   std::unique_ptr<Pool> pool(new Pool);
+  pool->uri_ = uri;
+  TRY(look_at_certificates(uri, trust));
   pool->masker_.add(text);
   if (const char* password = mongoc_uri_get_password(uri)) pool->masker_.add(Secret(password));
   const char* database = mongoc_uri_get_database(uri);
@@ -109,7 +155,6 @@ Result<std::unique_ptr<Pool>> Pool::open(const Secret& text, Millis socket_limit
   mongoc_read_prefs_destroy(primary);
   mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, false);
   mongoc_uri_set_appname(uri, "belay");
-  pool->uri_ = uri;
   mongoc_client_t* first = pool->connect();
   if (first == nullptr)
     return fail(Fault::invalid,

@@ -21,7 +21,9 @@ class Pool {
  public:
   // Resolves names (mongodb+srv), does not connect. `socket_limit`: how long one command may be
   // silent. invalid: the URI, without its text.
-  static Result<std::unique_ptr<Pool>> open(const Secret& uri, Millis socket_limit);
+  // refused: certificates are not checked, and `trust` does not say why.
+  static Result<std::unique_ptr<Pool>> open(const Secret& uri, Millis socket_limit,
+                                            const net::Trust& trust);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

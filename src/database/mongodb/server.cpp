@@ -48,8 +48,8 @@ Result<TimePoint> end_of_log(const Lease& lease, std::int32_t direction) {
 }  // namespace
 
 Result<std::unique_ptr<Database>> make_mongodb(MongoConfig config) {
-  TRY_LET(auto pool, Pool::open(config.uri, config.limit));
-  TRY_LET(auto patient, Pool::open(config.uri, std::max(config.limit, patience)));
+  TRY_LET(auto pool, Pool::open(config.uri, config.limit, config.trust));
+  TRY_LET(auto patient, Pool::open(config.uri, std::max(config.limit, patience), config.trust));
   if (config.names.empty() && !pool->database().empty()) config.names = {pool->database()};
   if (config.names.empty())
     return fail(Fault::invalid,
