@@ -1,15 +1,15 @@
-# Run as a script: turns the manuals beside the commands into one table of texts.
-# cmake -DOUT=manuals.cpp -DFOLDER=src/cli -P embed.cmake
-file(GLOB manuals ${FOLDER}/*.md)
-list(SORT manuals)
-set(text "// Made from src/cli/*.md by cmake/embed.cmake.\n#include <string>\n#include <map>\n\n")
-string(APPEND text "namespace belay::cli {\n\nstd::string manual_of(const std::string& command) {\n")
-string(APPEND text "  static const std::map<std::string, std::string> manuals{\n")
-foreach(manual ${manuals})
-  get_filename_component(name ${manual} NAME_WE)
-  file(READ ${manual} body)
-  string(APPEND text "      {\"${name}\", R\"manual(${body})manual\"},\n")
+# Run as a script: turns the files of a folder into one function that gives a text by its name.
+# cmake -DOUT=manuals.cpp -DFILES=src/cli/*.md -DNAMESPACE=belay::cli -DFUNCTION=manual_of -DPART=NAME_WE -P embed.cmake
+file(GLOB files ${FILES})
+list(SORT files)
+set(text "// Made from ${FILES} by cmake/embed.cmake.\n#include <string>\n#include <map>\n\n")
+string(APPEND text "namespace ${NAMESPACE} {\n\nstd::string ${FUNCTION}(const std::string& name) {\n")
+string(APPEND text "  static const std::map<std::string, std::string> texts{\n")
+foreach(each ${files})
+  get_filename_component(name ${each} ${PART})
+  file(READ ${each} body)
+  string(APPEND text "      {\"${name}\", R\"embedded(${body})embedded\"},\n")
 endforeach()
-string(APPEND text "  };\n  const auto at = manuals.find(command);\n")
-string(APPEND text "  return at == manuals.end() ? std::string() : at->second;\n}\n\n}  // namespace belay::cli\n")
+string(APPEND text "  };\n  const auto at = texts.find(name);\n")
+string(APPEND text "  return at == texts.end() ? std::string() : at->second;\n}\n\n}  // namespace ${NAMESPACE}\n")
 file(WRITE ${OUT} "${text}")

@@ -22,7 +22,7 @@ void examine_environment(Desk& desk, const std::string& name, const Checkup& che
                          Findings& out) {
   const auto& project = desk.project;
   const auto& env = *project.spec.environment(name);
-  Secrets secrets(project.spec.secrets, project.folder, project.env);
+  Secrets secrets(project.spec.secrets, project.folder, project.env, project.on_secret);
   const bool agent =
       agent_installed(agent_place(checkup, project), project.env, desk.world().clock);
   examine_secrets(project, name, secrets, agent, out);
@@ -56,7 +56,7 @@ void examine_opened(Project project, const Checkup& checkup, Findings& out) {
   for (const auto& name : environments(checkup, spec)) {
     examine_environment(**desk, name, checkup, out);
   }
-  Secrets secrets(spec.secrets, project.folder, project.env);
+  Secrets secrets(spec.secrets, project.folder, project.env, checkup.on_secret);
   examine_sharing(project, secrets, out);
   examine_agent(checkup, project, out);
 }
@@ -102,6 +102,7 @@ void examine_agent(const Checkup& checkup, const Project& project, Findings& out
 std::vector<Finding> examine(const Checkup& checkup) {
   Findings out;
   auto project = load_project(checkup.file, checkup.here, checkup.env);
+  if (project) project->on_secret = checkup.on_secret;
   examine_tools(project ? &project->spec : nullptr, out);
   if (!project) {
     out.bad("belay.yaml", project.error().message(),

@@ -11,6 +11,7 @@
 
 #include "app/places.hpp"
 #include "base/json.hpp"
+#include "base/secret.hpp"
 
 namespace belay::app {
 
@@ -35,6 +36,7 @@ struct Checkup {
   Getenv env;
   std::string environment;  // empty: all of them
   Path program;             // this belay, as an agent's unit would start it
+  std::function<void(const Secret&)> on_secret = {};  // see Secrets
 };
 
 // Every finding, in an order that can be read from above. Never fails: what cannot be looked at is

@@ -15,7 +15,7 @@ Json secrets_since(const Desk& desk, const pipeline::Spec& release,
     if (const auto* service = release.service(placed.service))
       names[service->name] = secrets_of(present, env.name, *service);
   }
-  Secrets secrets(present.secrets, desk.project.folder, desk.project.env);
+  Secrets secrets(present.secrets, desk.project.folder, desk.project.env, desk.project.on_secret);
   const auto changes =
       fingerprints_of(desk.project.places, env.name)
           .compare(tag, names, [&](const std::string& name) { return secrets.resolve(name); });

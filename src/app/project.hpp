@@ -2,7 +2,10 @@
 // One belay.yaml, read, with the places that belong to it.
 #pragma once
 
+#include <functional>
+
 #include "app/places.hpp"
+#include "base/secret.hpp"
 #include "pipeline/spec.hpp"
 
 namespace belay::app {
@@ -13,6 +16,7 @@ struct Project {
   pipeline::Spec spec;
   Places places;
   Getenv env;
+  std::function<void(const Secret&)> on_secret = {};  // see Secrets
 };
 
 // invalid, with all complaints of the file, one a line, when it has any.

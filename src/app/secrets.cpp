@@ -39,8 +39,16 @@ Result<std::map<std::string, std::string>> parse_env_file(std::string_view text)
   return values;
 }
 
-Secrets::Secrets(pipeline::Spec::Secrets source, Path folder, Getenv env)
-    : source_(std::move(source)), folder_(std::move(folder)), env_(std::move(env)) {}
+Secrets::Secrets(pipeline::Spec::Secrets source, Path folder, Getenv env, OnSecret hears)
+    : source_(std::move(source)),
+      folder_(std::move(folder)),
+      env_(std::move(env)),
+      hears_(std::move(hears)) {}
+
+void Secrets::hide(const Secret& secret) {
+  masker_.add(secret);
+  if (hears_) hears_(secret);
+}
 
 Status Secrets::read_source_file() {
   if (file_read_ || source_.file.empty()) return {};
@@ -79,7 +87,7 @@ Result<Secret> Secrets::resolve(const std::string& name) {
   if (const auto at = resolved_.find(name); at != resolved_.end()) return at->second;
   TRY_LET(auto text, look_up(name));
   Secret secret(std::move(text));
-  masker_.add(secret);
+  hide(secret);
   resolved_.emplace(name, secret);
   return secret;
 }
@@ -102,7 +110,7 @@ Result<Secret> Secrets::expand(const pipeline::Template& text,
   const bool secret = std::any_of(names.begin(), names.end(),
                                   [&](const auto& name) { return !known.contains(name); });
   std::lock_guard guard(mutex_);
-  if (secret) masker_.add(whole);
+  if (secret) hide(whole);
   return whole;
 }
 

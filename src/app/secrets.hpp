@@ -3,6 +3,7 @@
 // resolved is masked in all output from then on.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -13,10 +14,13 @@
 
 namespace belay::app {
 
+// Hears of each text that is to be hidden from now on, before it is used.
+using OnSecret = std::function<void(const Secret&)>;
+
 class Secrets {
  public:
   // `folder`: relative file names of `secrets: file:` are from here.
-  Secrets(pipeline::Spec::Secrets source, Path folder, Getenv env);
+  Secrets(pipeline::Spec::Secrets source, Path folder, Getenv env, OnSecret hears = {});
 
   // missing, naming the name and how to give it; denied when the file may be read by others.
   Result<Secret> resolve(const std::string& name);
@@ -31,10 +35,12 @@ class Secrets {
  private:
   Result<std::string> look_up(const std::string& name);
   Status read_source_file();
+  void hide(const Secret& secret);
 
   pipeline::Spec::Secrets source_;
   Path folder_;
   Getenv env_;
+  OnSecret hears_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string> from_file_;
   bool file_read_ = false;

@@ -43,7 +43,8 @@ Result<std::unique_ptr<SharedPlace>> open_shared_place(Desk& desk, bool make) {
   const auto& vault = project.spec.vault;
   auto& random = desk.world().random;
   auto place = std::make_unique<SharedPlace>();
-  place->secrets = std::make_shared<Secrets>(project.spec.secrets, project.folder, project.env);
+  place->secrets = std::make_shared<Secrets>(project.spec.secrets, project.folder, project.env,
+                                             project.on_secret);
   desk.machine->hide(place->secrets);
   TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
   TRY_LET(const auto recipe, store_recipe(vault, project.places, project.folder, *place->secrets,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "app/inspect.hpp"
+#include "app/starting_parts.hpp"
 #include "base/accounts.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -89,7 +90,9 @@ std::string how_many_are_on(const std::string& checks) {
              : fmt::format("   # {} of the usual seven are on; the others say what they need", on);
 }
 
-std::string checks(const Found& found) {
+}  // namespace
+
+std::string check_lines(const Found& found) {
   const auto web = std::find_if(found.services.begin(), found.services.end(),
                                 [](const auto& s) { return !s.worker; });
   if (web == found.services.end())
@@ -114,7 +117,14 @@ std::string checks(const Found& found) {
   return "    checks:" + how_many_are_on(out) + "\n" + out;
 }
 
-}  // namespace
+std::string migrate_line(const Found& found) {
+  for (const auto& service : found.services) {
+    if (service.migrate.empty()) continue;
+    return fmt::format("  migrate: {{ run: {}, in: {} }}   # once a release, before it starts\n",
+                       quoted(service.migrate), service.name);
+  }
+  return {};
+}
 
 std::string user_for_services() {
   if (::geteuid() != 0) return {};
@@ -125,7 +135,7 @@ std::string user_for_services() {
   return "root";
 }
 
-std::string starting_file(const Found& found, const std::string& people) {
+std::string first_lines(const Found& found) {
   std::string out =
       "# Written by belay init from what it found; every key is explained in the project's "
       "examples/belay.yaml.\n"
@@ -141,15 +151,15 @@ std::string starting_file(const Found& found, const std::string& people) {
         quoted(service.test), service.path);
     break;
   }
+  return out;
+}
+
+std::string starting_file(const Found& found, const std::string& people) {
+  std::string out = first_lines(found);
   out +=
       "database:\n  uri: ${MONGODB_URI}                  # given in the environment, never written "
       "here\n";
-  for (const auto& service : found.services) {
-    if (service.migrate.empty()) continue;
-    out += fmt::format("  migrate: {{ run: {}, in: {} }}   # once a release, before it starts\n",
-                       quoted(service.migrate), service.name);
-    break;
-  }
+  out += migrate_line(found);
   out +=
       "# vault: { store: file:/srv/backup/vault, key: ${BELAY_VAULT_KEY} }   # better on another "
       "disk than the database\n";
@@ -170,7 +180,7 @@ std::string starting_file(const Found& found, const std::string& people) {
       out +=
           fmt::format("      {}: {{ target: host, listen: 127.0.0.1:{} }}\n", service.name, port++);
   }
-  out += "    strategy: blue_green\n" + checks(found);
+  out += "    strategy: blue_green\n" + check_lines(found);
   out += "    watch: 60s\n    rollback: { auto: [checks], database: ask, keep_warm: 30m }\n";
   return out;
 }

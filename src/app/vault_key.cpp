@@ -26,7 +26,7 @@ bool takes_restore_point(const pipeline::Plan& plan) {
 
 Result<bool> is_made(const Desk& desk, const pipeline::Spec& spec, const pipeline::Vault& vault,
                      const Path& folder) {
-  Secrets secrets(spec.secrets, folder, desk.project.env);
+  Secrets secrets(spec.secrets, folder, desk.project.env, desk.project.on_secret);
   TRY_LET(auto trust, trust_of(spec.tls, folder, *desk.machine));
   TRY_LET(const auto recipe,
           store_recipe(vault, desk.project.places, folder, secrets, std::move(trust)));

@@ -2,6 +2,7 @@
 #include "app/wire.hpp"
 
 #include "app/fresh_reading.hpp"
+#include "app/hosted_names.hpp"
 #include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
 #include "app/service_environment.hpp"
@@ -331,7 +332,8 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
     return fail(Fault::missing, fmt::format("belay.yaml has no environment {}", environment));
   }
   TRY(read_releases(site, texts, plan));
-  works->secrets = std::make_shared<Secrets>(site.present.secrets, texts.folder, desk.project.env);
+  works->secrets = std::make_shared<Secrets>(site.present.secrets, texts.folder, desk.project.env,
+                                             desk.project.on_secret);
   site.mask = [secrets = works->secrets](std::string_view text) { return secrets->mask(text); };
   site.journal = desk.journal.get();
   site.clock = &desk.world().clock;
@@ -358,6 +360,9 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
   wire_fingerprints(desk, *works);
   site.prefix = prefix_of(texts.folder);
   if (wanted.services) {
+    for (auto& each : site.present.environments) {
+      if (each.name == environment) TRY(fill_hosted(each, *works->secrets));
+    }
     TRY(wire_targets(desk, *works, environment, trust));
     if (wanted.secrets) TRY(names_are_known(site, plan.release));
   }
@@ -367,10 +372,22 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
 
 }  // namespace
 
-Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) {
+namespace {
+
+Result<std::unique_ptr<Works>> wire_plan(Desk& desk, const pipeline::Plan& plan, Wanted wanted) {
   TRY_LET(auto texts, config_of(plan));
   if (!plan.release.empty()) texts.commits.emplace(plan.release, plan.commit);
-  TRY_LET(auto works, wire(desk, texts, plan, {}));
+  return wire(desk, texts, plan, wanted);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Works>> wire_bare(Desk& desk, const pipeline::Plan& plan) {
+  return wire_plan(desk, plan, {false, false, false});
+}
+
+Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) {
+  TRY_LET(auto works, wire_plan(desk, plan, {}));
   TRY(names_are_known(works->site, plan));
   TRY(name_own_journal(*desk.journal, desk.project.places.environment(plan.environment)));
   return works;

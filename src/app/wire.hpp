@@ -45,6 +45,10 @@ struct Wanted {
 // is not there.
 Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan);
 
+// For what needs neither database nor store nor platform: the run's tests, or its end before
+// anything was changed. On a machine that has none of their secrets.
+Result<std::unique_ptr<Works>> wire_bare(Desk& desk, const pipeline::Plan& plan);
+
 // For commands beside runs: the present file only.
 Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment,
                                             Wanted wanted);

@@ -4,6 +4,7 @@
 
 #include "app/planner.hpp"
 #include "base/text.hpp"
+#include "cli/job_report.hpp"
 #include "cli/store.hpp"
 #include "engine/points.hpp"
 
@@ -25,6 +26,14 @@ Result<vault::Point> take(const Session& session, const Store& store, const std:
   return engine::take_verified_point(site, *site.database, request, bar(session), {});
 }
 
+Outputs outputs_of(const vault::Point& point, const Path& folder) {
+  const auto facts = vault::metadata(point);
+  return {{"backup_file", (folder / (point.name + "-metadata.json")).string()},
+          {"backup_hash", facts.value("backup_hash_sha256", std::string())},
+          {"backup_name", point.name},
+          {"backup_size", std::to_string(point.bytes)}};
+}
+
 int create(Session& session, const Args& args) {
   auto store = open_store_to_write(session, args);
   if (!store) return tell(store.error());
@@ -35,6 +44,7 @@ int create(Session& session, const Args& args) {
   if (!written)
     return tell(
         std::move(written).error().in(point->name + " is there, but not its metadata file"));
+  if (session.job != nullptr) tell(*session.job, outputs_of(*point, store->works->site.backups));
   if (session.json) {
     fmt::print("{}\n", canonical(vault::metadata(*point)));
     return exit_done;

@@ -10,6 +10,7 @@
 
 #include "app/fresh_reading.hpp"
 #include "base/text.hpp"
+#include "cli/job.hpp"
 #include "cli/version.hpp"
 
 namespace belay::cli {
@@ -160,6 +161,18 @@ void add_common(CLI::App& app, Session& session, std::string& file) {
   app.require_subcommand(0, 1);
 }
 
+// In a job, what went wrong is told where its page shows it.
+int run_in_its_place(const CLI::App& app, const std::vector<std::unique_ptr<Bound>>& all,
+                     Session& session) {
+  const auto job = Job::of(session.env, session.json);
+  session.job = job.get();
+  const int code = run_bound(app, all, session);
+  if (job == nullptr || code == exit_done || code == exit_changes) return code;
+  auto file = app::find_project_file(session.file, session.here);
+  job->annotate_errors(file ? file->parent_path() : session.here);
+  return code;
+}
+
 Session session_here() {
   Session session;
   session.env = app::process_environment();
@@ -196,7 +209,7 @@ int run_command_line(int argc, const char* const* argv) {
     return code == 0 ? exit_done : exit_usage;
   }
   if (!file.empty()) session.file = file;
-  return run_bound(app, all, session);
+  return run_in_its_place(app, all, session);
 }
 
 }  // namespace belay::cli

@@ -32,12 +32,15 @@ struct Terminal {
   static Terminal detect(const app::Getenv& env);
 };
 
+class Job;
+
 struct Session {  // what every command gets
   app::Getenv env;
   Path here;
   std::optional<Path> file;  // --file, BELAY_FILE
   Terminal terminal;
   bool json = false, yes = false;
+  Job* job = nullptr;  // in a job of GitHub Actions
 };
 
 struct Args {

@@ -5,6 +5,7 @@
 #include "app/planner.hpp"
 #include "app/upkeep.hpp"
 #include "base/text.hpp"
+#include "cli/job_report.hpp"
 #include "cli/session.hpp"
 
 namespace belay::cli {
@@ -62,6 +63,10 @@ int show_plan(Session& session, const Args& args) {
     fmt::print("{}\n", plan_json(*plan));
   else
     fmt::print("{}", plan_for_people(*plan, "belay deploy" + as_typed(args)));
+  if (session.job != nullptr) {
+    tell(*session.job, {{"digest", pipeline::digest(*plan)}});
+    session.job->summary(summary_of(*plan, ""));
+  }
   if (!changes_nothing(*plan)) return exit_changes;
   if (!session.json) fmt::print("  Nothing to change: {} is this commit.\n", plan->live);
   return exit_done;
@@ -92,12 +97,17 @@ int deploy(Session& session, const Args& args) {
   auto opened = open(session, args);
   if (!opened) return tell(opened.error());
   auto& desk = *opened->desk;
-  sweep(desk, opened->environment);
+  const bool later = args.has("--later");
+  if (!later) sweep(desk, opened->environment);
   auto plan = app::plan_deploy(desk, request_of(session, *opened, args));
   if (!plan) return tell(plan.error());
   auto agreed = first_release_agreed(session, *opened, *plan);
   if (!agreed) return tell(agreed.error(), exit_usage);
   if (!*agreed) return exit_failed;
+  if (later) {
+    if (!session.json) put(plan_for_people(*plan, ""));
+    return make_for_later(session, desk, *plan);
+  }
   return begin_run(session, desk, *plan, !args.has("--no-wait"));
 }
 
@@ -116,6 +126,7 @@ std::vector<Option> deploy_options() {
   options.insert(options.end(),
                  {{"--no-wait", "",
                    "return while approvals or a timer (exit 4) or a lock (exit 3) are waited for"},
+                  {"--later", "", "make the run and have its tests run; belay resume goes on"},
                   {"--dry-run", "", "the same as belay plan"}});
   return options;
 }

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "cli/job_report.hpp"
 #include "cli/layout.hpp"
 #include "cli/session.hpp"
 #include "pipeline/decide.hpp"
@@ -85,10 +86,16 @@ std::string report_line(const app::Desk& desk, const std::string& run) {
   return std::filesystem::exists(path, code) ? "  health report: " + path.string() + "\n" : "";
 }
 
-int finish(Session& session, app::Desk& desk, const std::string& run, engine::RunState state) {
+}  // namespace
+
+int tell_end(Session& session, app::Desk& desk, const std::string& run, engine::RunState state) {
   auto loaded = engine::load_run(*desk.journal, run);
   if (!loaded) return tell(loaded.error());
   const int code = exit_of(*loaded, state);
+  if (session.job != nullptr) {
+    tell(*session.job, outputs_of(run, *loaded, state));
+    session.job->summary(summary_of(run, *loaded));
+  }
   if (session.json) return code;
   if (state == engine::RunState::interrupted) {
     put(fmt::format("\nInterrupted; run {} can be resumed: belay resume {}\n{}", run, run,
@@ -103,6 +110,8 @@ int finish(Session& session, app::Desk& desk, const std::string& run, engine::Ru
   }
   return code;
 }
+
+namespace {
 
 // The drive ended with an error. Something was begun: that is not "nothing changed".
 int left_open(app::Desk& desk, const std::string& run, const Error& error) {
@@ -141,8 +150,9 @@ std::optional<int> follow(Session& session, app::Desk& desk, const std::string& 
     seen = loaded->history.last_seq;
     if (!loaded->history.ending.empty() || loaded->history.stopped) screen.rest();
     if (!loaded->history.ending.empty())
-      return finish(session, desk, run, engine::RunState::finished);
-    if (loaded->history.stopped) return finish(session, desk, run, engine::RunState::needs_person);
+      return tell_end(session, desk, run, engine::RunState::finished);
+    if (loaded->history.stopped)
+      return tell_end(session, desk, run, engine::RunState::needs_person);
     idle = driven_by_nobody(desk, run) ? idle + 1 : 0;
     if (idle >= (agent_is_running(desk) ? idle_looks_with_agent : idle_looks)) {
       screen.rest();
@@ -258,6 +268,11 @@ void say_taken_over(const std::string& run) {
              stderr);
 }
 
+// A cancel before anything was changed leaves nothing to do that would need more.
+bool only_ends(const engine::Loaded& loaded) {
+  return loaded.history.cancelled && !pipeline::changed(loaded.plan, loaded.history);
+}
+
 // To the end, or to where a person is needed. What happened before `quiet_until` was shown already.
 int drive_or_follow_on(Session& session, app::Desk& desk, const std::string& run, bool wait,
                        std::int64_t quiet_until) {
@@ -269,10 +284,15 @@ int drive_or_follow_on(Session& session, app::Desk& desk, const std::string& run
     say_taken_over(run);
   }
   const Signals signals;
-  auto works = wire_to_drive(desk, loaded->plan);
+  auto works =
+      only_ends(*loaded) ? app::wire_bare(desk, loaded->plan) : wire_to_drive(desk, loaded->plan);
   if (!works) return tell(works.error());
   auto secrets = (*works)->secrets;
   desk.machine->hide(secrets);
+  if (session.job != nullptr) {
+    tell(*session.job, addresses((*works)->site));
+    session.job->output("reports", desk.project.places.runs().string());
+  }
   Screen screen(session, desk.project.places,
                 [secrets](std::string_view text) { return secrets->mask(text); });
   screen.quiet_until(quiet_until);
@@ -281,7 +301,7 @@ int drive_or_follow_on(Session& session, app::Desk& desk, const std::string& run
     auto state =
         drive_here(session, desk, signals, runner, screen, run, loaded->history.last_seq, wait);
     screen.rest();
-    if (state) return finish(session, desk, run, *state);
+    if (state) return tell_end(session, desk, run, *state);
     if (state.error().fault != Fault::busy) return left_open(desk, run, state.error());
     // Somebody else, an agent most likely, was first; or only looked whether somebody drives.
     if (driven_by_nobody(desk, run)) {

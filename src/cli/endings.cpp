@@ -34,20 +34,26 @@ std::optional<Millis> way_back_took(const Loaded& loaded) {
   return *history.finished_at - ended(loaded, "lock").value_or(history.created_at);
 }
 
-// Times people ask for first: how long until it was noticed, how long until it was well again.
-std::string times_back(const Loaded& loaded) {
+// From where it was turned round to where it was well again.
+std::optional<Millis> came_back_in(const Loaded& loaded) {
   const auto& history = loaded.history;
-  if (!history.way_back_at) return {};
-  std::string out;
-  if (const auto switched = ended(loaded, "switch")) {
-    out += fmt::format("noticed after {} · ", for_people(*history.way_back_at - *switched));
-  }
+  if (!history.way_back_at) return std::nullopt;
   TimePoint back = *history.way_back_at;
   for (const char* step : {"back:switch", "back:rewind", "back:lift", "back:check"}) {
     if (const auto at = ended(loaded, step)) back = std::max(back, *at);
   }
-  const auto took = back - *history.way_back_at;
-  return out + fmt::format("back after {}{}", for_people(took), budget_text(loaded, took));
+  return back - *history.way_back_at;
+}
+
+// Times people ask for first: how long until it was noticed, how long until it was well again.
+std::string times_back(const Loaded& loaded) {
+  const auto took = came_back_in(loaded);
+  if (!took) return {};
+  std::string out;
+  if (const auto switched = ended(loaded, "switch")) {
+    out += fmt::format("noticed after {} · ", for_people(*loaded.history.way_back_at - *switched));
+  }
+  return out + fmt::format("back after {}{}", for_people(*took), budget_text(loaded, *took));
 }
 
 // Of the rewind that stands: a rollback that failed has taken its own back.
@@ -215,6 +221,21 @@ std::string ending_of(const std::string& run, const Loaded& loaded) {
 }
 
 }  // namespace
+
+Durations durations_of(const Loaded& loaded) {
+  const auto& history = loaded.history;
+  Durations out;
+  const bool deploy = loaded.plan.pipeline == "deploy";
+  if (deploy) {
+    const auto until = history.way_back_at ? history.way_back_at : history.finished_at;
+    const auto since = ended(loaded, "lock");
+    if (until && since) out.deployment = *until - *since;
+  }
+  if (history.finished_at) out.rollback = deploy ? came_back_in(loaded) : way_back_took(loaded);
+  const Millis budget(loaded.plan.facts.value("budget_ms", std::int64_t{0}));
+  if (out.rollback && budget > Millis(0)) out.within_budget = *out.rollback <= budget;
+  return out;
+}
 
 std::string ending_for_people(const std::string& run, const Loaded& loaded) {
   return printable(ending_of(run, loaded), true);

@@ -4,11 +4,25 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+#include "cli/job_report.hpp"
 #include "cli/session.hpp"
 
 namespace belay::cli {
 
 namespace {
+
+Outputs outputs_of(const probe::HealthReport& report, const std::string& file) {
+  const auto count = [&report](probe::Verdict verdict) {
+    return std::to_string(report.count(verdict));
+  };
+  std::error_code code;
+  return {{"health_status", report.status()},
+          {"passed_checks", count(probe::Verdict::pass)},
+          {"failed_checks", count(probe::Verdict::fail)},
+          {"warning_checks", count(probe::Verdict::warning)},
+          {"report_file", file.empty() ? "" : std::filesystem::absolute(file, code).string()}};
+}
 
 int health(Session& session, const Args& args) {
   auto opened = open(session, args);
@@ -31,6 +45,12 @@ int health(Session& session, const Args& args) {
   }
   fmt::print("{}\n",
              (*works)->secrets->mask(session.json ? canonical(json) : probe::to_table(report)));
+  if (session.job != nullptr) {
+    tell(*session.job, outputs_of(report, args.get("--report")));
+    session.job->summary(
+        fmt::format("### health of {}\n\n{}\n", markdown_text(opened->environment),
+                    markdown_block((*works)->secrets->mask(probe::to_table(report)))));
+  }
   if (report.unhealthy()) return exit_failed;
   const bool degraded = report.count(probe::Verdict::warning) > 0;
   return degraded && args.has("--strict") ? exit_failed : exit_done;

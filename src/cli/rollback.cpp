@@ -50,6 +50,7 @@ int go(Session& session, app::Desk& desk, const pipeline::Plan& plan, const Args
             open ? "stopped" : "yes");
   if (!agreed) return tell(agreed.error(), exit_usage);
   if (!*agreed) return exit_failed;
+  if (args.has("--later")) return make_for_later(session, desk, plan);
   return begin_run(session, desk, plan, !args.has("--no-wait"), [&](const std::string& run) {
     return sign_where_asked(desk, run, args.get("--key"));
   });
@@ -116,6 +117,7 @@ Command rollback_command() {
            {"--key", "FILE", "with --emergency: the SSH key that proves who you are"},
            {"--reason", "TEXT", "announced and recorded"},
            {"--no-wait", "", "return while approvals (exit 4) or a lock (exit 3) are waited for"},
+           {"--later", "", "make the run; belay resume goes on"},
            {"--dry-run", "", "show the plan and what would be lost"}},
           rollback,
           manual_of("rollback")};

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "cli/job.hpp"
 #include "cli/layout.hpp"
 #include "pipeline/policy.hpp"
 
@@ -25,6 +26,7 @@ constexpr Millis redraw_every{100};
 constexpr Millis tick_every{500};
 constexpr Millis quiet_in_plain{10'000};
 constexpr std::size_t time_before = 9;  // "14:07:12 " before each plain line
+constexpr std::size_t most_of_a_log = std::size_t{64} << 20;
 
 // By what was begun: the code, the data, or both.
 std::string what_goes_back(const Plan& plan, const std::set<std::string>& begun) {
@@ -166,7 +168,7 @@ void Screen::event(const std::string& run, const Plan& plan, const Event& event)
   show(run, plan, event);
 }
 
-void Screen::step_ended(const Plan& plan, const Event& event) {
+void Screen::step_ended(const std::string& run, const Plan& plan, const Event& event) {
   const auto step = event.body.value("step", "");
   const bool ok = event.body.value("ok", false);
   const auto begun = begun_.find(step);
@@ -184,7 +186,19 @@ void Screen::step_ended(const Plan& plan, const Event& event) {
   } else {
     const auto error = printable(event.body.value("error", std::string("failed")), true);
     line(row_of(paint(red, "✗"), label(plan, step), error, time), event.at);
+    if (session_.job != nullptr)
+      session_.job->error(mask_(error), std::string(trim(label(plan, step))));
   }
+  if (session_.job != nullptr) show_log(run, step, label(plan, step));
+}
+
+// The machine of a job is thrown away: what the step's programs wrote is shown, folded.
+void Screen::show_log(const std::string& run, const std::string& step, const std::string& title) {
+  auto text = read_file(places_.log_of(run, step), most_of_a_log);
+  if (!text || text->empty()) return;
+  constexpr std::size_t shown = std::size_t{256} << 10;
+  if (text->size() > shown) text = "[...]" + text->substr(text->find('\n', text->size() - shown));
+  session_.job->group(fmt::format("{}: what it wrote", trim(title)), *text);
 }
 
 void Screen::show(const std::string& run, const Plan& plan, const Event& event) {
@@ -196,7 +210,7 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
                      plan.pipeline == "deploy" ? "to" : "in", plan.environment),
          event.at);
   } else if (event.kind == "step.outcome") {
-    step_ended(plan, event);
+    step_ended(run, plan, event);
   } else if (event.kind == "approval.requested") {
     const auto* gate = plan.step(text("step"));
     const auto waiting = "waiting for " + (gate == nullptr ? "" : printable(gate->title));

@@ -54,7 +54,8 @@ class Screen final : public engine::Reporter {
   };
 
   void show(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event);
-  void step_ended(const pipeline::Plan& plan, const pipeline::Event& event);
+  void step_ended(const std::string& run, const pipeline::Plan& plan, const pipeline::Event& event);
+  void show_log(const std::string& run, const std::string& step, const std::string& title);
   std::string label(const pipeline::Plan& plan, const std::string& step);
   void line(const std::string& text, TimePoint at);
   void clear_bar();
@@ -82,6 +83,13 @@ std::string plan_for_people(const pipeline::Plan& plan, const std::string& next_
 std::string plan_json(const pipeline::Plan& plan);  // {"digest", "plan"}
 // Documents that a salvage was not applied to, one a line; of an apply step's result.
 std::string left_alone_lines(const Json& report);
+// How long the way there and the way back took, without what was waited for before the lock was
+// had; and whether the way back kept its budget. None: there was none, or it is not over.
+struct Durations {
+  std::optional<Millis> deployment, rollback;
+  std::optional<bool> within_budget;
+};
+Durations durations_of(const engine::Loaded& loaded);
 std::string ending_for_people(const std::string& run, const engine::Loaded& loaded);
 
 }  // namespace belay::cli

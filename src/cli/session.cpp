@@ -10,6 +10,7 @@
 #include "app/plan_sources.hpp"
 #include "app/planner.hpp"
 #include "base/text.hpp"
+#include "cli/job.hpp"
 #include "pipeline/decide.hpp"
 
 namespace belay::cli {
@@ -62,16 +63,31 @@ void name_unfinished(const app::Desk& desk, const std::string& but_run) {
 
 }  // namespace
 
+namespace {
+
+Result<app::Project> project_here(const Session& session) {
+  TRY_LET(auto project, app::load_project(session.file, session.here, session.env));
+  project.on_secret = hears(session);
+  return project;
+}
+
+}  // namespace
+
+app::OnSecret hears(const Session& session) {
+  if (session.job == nullptr) return {};
+  return [job = session.job](const Secret& secret) { job->mask(secret); };
+}
+
 Result<std::unique_ptr<app::Desk>> open_state(Session& session, const Args& args,
                                               app::Opening opening) {
-  TRY_LET(auto project, app::load_project(session.file, session.here, session.env));
+  TRY_LET(auto project, project_here(session));
   TRY_LET(auto desk, app::open_desk(std::move(project), opening));
   name_unfinished(*desk, args.word(0));
   return desk;
 }
 
 Result<Opened> open(Session& session, const Args& args, app::Opening opening) {
-  TRY_LET(auto project, app::load_project(session.file, session.here, session.env));
+  TRY_LET(auto project, project_here(session));
   Opened opened;
   opened.environment = args.get("--env", first_environment(project.spec));
   if (opened.environment.empty()) {

@@ -16,6 +16,9 @@ namespace belay::cli {
 int tell(const Error& error, Exit code = exit_failed);
 Exit exit_for(const Error& error);
 
+// Who has to hear of secrets before they are used: the job that this is, if it is one.
+app::OnSecret hears(const Session& session);
+
 // belay.yaml and the state; the environment is the given one, or the only one there is.
 struct Opened {
   std::unique_ptr<app::Desk> desk;
@@ -41,6 +44,14 @@ int drive_or_follow(Session& session, app::Desk& desk, const std::string& run, b
 // unless exit_done, is the end of it here.
 int begin_run(Session& session, app::Desk& desk, const pipeline::Plan& plan, bool wait,
               const std::function<int(const std::string& run)>& made = {});
+
+// Makes the run of this plan, has its tests run, and leaves it: `belay resume RUN` goes on, on any
+// machine that has the journal. Needs no secret of database, store or platform. exit_done when it
+// is left, else the end that it has come to.
+int make_for_later(Session& session, app::Desk& desk, const pipeline::Plan& plan);
+
+// Says how a drive of the run has come to its end, or why it is not over. The run's exit code.
+int tell_end(Session& session, app::Desk& desk, const std::string& run, engine::RunState state);
 
 // For a run that is about to be driven here: with the key of the vault that its first restore point
 // makes, which is shown once.

@@ -31,7 +31,9 @@ int show(Session& session, const Args& args) {
   if (!loaded) return tell(loaded.error());
   if (args.has("--request")) return request(*loaded, run, args.has("--reject"));
   if (!session.json) fmt::print("{}\n", plan_for_people(loaded->plan, ""));
-  Screen screen(session, desk.project.places,
+  auto quiet = session;  // what failed then is no news for a job
+  quiet.job = nullptr;
+  Screen screen(quiet, desk.project.places,
                 [](std::string_view text) { return std::string(text); });
   for (const auto& event : loaded->events) screen.event(run, loaded->plan, event);
   if (!session.json) {

@@ -4,6 +4,7 @@
 
 #include "app/plan_sources.hpp"
 #include "base/text.hpp"
+#include "cli/job.hpp"
 #include "cli/session.hpp"
 #include "pipeline/decide.hpp"
 
@@ -110,6 +111,9 @@ int status(Session& session, const Args& args) {
     if (!session.json)
       fmt::print("lock         {} is held by run {} since {}\n", lock.environment, lock.run,
                  to_text(lock.since));
+  }
+  if (session.job != nullptr) {
+    for (const auto& lock : *locks) session.job->output(lock.environment + "_held_by", lock.run);
   }
   if (session.json)
     fmt::print("{}\n", canonical(out));

@@ -160,7 +160,7 @@ struct Placement {  // a service in an environment
   // command: the user's own programs
   std::string prepare, activate, status, rollback;
   Millis limit = std::chrono::minutes(15);  // hosted: 45 minutes, when not written
-  // hosted: vercel, railway
+  // hosted: vercel, railway; their texts, and domains, may hold ${NAME} (app/hosted_names.hpp)
   std::string project, endpoint;  // endpoint empty: the platform's own
   std::optional<Template> token = {};
   std::string team;                              // vercel

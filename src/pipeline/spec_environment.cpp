@@ -59,9 +59,26 @@ void read_listen(const Field& field, std::string& listen) {
   listen = text;
 }
 
+// Those of a platform may come from where its token comes from, as whole addresses too.
+void read_hosted_domains(const Field& field, std::vector<std::string>& domains) {
+  if (!field.is(YamlValue::Kind::list)) {
+    if (field) field.reference(domains.emplace_back());
+    return;
+  }
+  for (const auto& each : field.items()) {
+    std::string domain;
+    each.reference(domain);
+    if (!domain.empty()) domains.push_back(std::move(domain));
+  }
+}
+
 void read_host(Keys& keys, Placement& place) {
   read_listen(keys["listen"], place.listen);
-  keys["domains"].texts(place.domains);
+  const auto domains = keys["domains"];
+  if (is_hosted(place))
+    read_hosted_domains(domains, place.domains);
+  else
+    domains.texts(place.domains);
   keys["certificate"].text(place.certificate);
   keys["user"].text(place.user);
 }
@@ -75,10 +92,10 @@ void read_commands(Keys& keys, Placement& place) {
 }
 
 void read_hosted(Keys& keys, Placement& place) {
-  keys["project"].text(place.project);
-  keys["team"].text(place.team);
-  keys["service"].text(place.their_service);
-  keys["environment"].text(place.their_environment);
+  keys["project"].reference(place.project);
+  keys["team"].reference(place.team);
+  keys["service"].reference(place.their_service);
+  keys["environment"].reference(place.their_environment);
   keys["endpoint"].text(place.endpoint);
   read_named_secret(keys["token"], place.token);
   read_named_secret(keys["account_token"], place.account_token);

@@ -171,6 +171,12 @@ void Field::secret(Template& into) const {
   if (!read.text.empty()) into = read;
 }
 
+void Field::reference(std::string& into) const {
+  Template read;
+  secret(read);
+  if (!read.text.empty()) into = read.text;
+}
+
 void Field::flag(bool& into) const {
   if (value == nullptr) return;
   const bool plain = is(YamlValue::Kind::scalar) && !value->quoted;

@@ -57,6 +57,7 @@ struct Field {
   void relative_path(std::string& into) const;  // stays inside the source tree
   void name(std::string& into) const;           // letters, digits, - and _
   void secret(Template& into) const;            // may refer to ${NAME}, not to services
+  void reference(std::string& into) const;      // may refer to ${NAME}: what uses it fills it in
   void setting(Template& into) const;           // may refer to ${NAME} and ${service.X.url}
   void flag(bool& into) const;
   void number(int& into, int least, int most) const;
