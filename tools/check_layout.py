@@ -18,7 +18,7 @@ FLOORS = {
     "base": 0,
     "net": 1, "pipeline": 1, "verdict": 1,
     "database": 2, "storage": 2, "target": 2, "traffic": 2, "source": 2, "notify": 2, "probe": 2,
-    "journal": 2,
+    "journal": 2, "github": 2,
     "vault": 3, "engine": 4, "app": 5, "server": 6, "cli": 7,
 }
 OUTSIDE_WORLD = 2              # the floor whose rooms are entered by the front door only

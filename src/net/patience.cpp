@@ -68,4 +68,15 @@ Result<Sent> send_patiently(Client& client, const std::function<Result<Request>(
   }
 }
 
+Result<Response> ask_once(Client& client, const Request& request, const Patience& patience,
+                          Clock& clock, Random& random, const std::stop_token& stop) {
+  for (int attempt = 1;; ++attempt) {
+    TRY_LET(auto answer, client.send(request, stop));
+    if (answer.status != 429 || attempt == patience.attempts) return answer;
+    const auto asked = asked_to_wait(answer, clock.now());
+    if (asked && *asked > patience.longest_asked) return answer;
+    if (!clock.sleep(wait_after(attempt, asked, patience, random), stop)) return answer;
+  }
+}
+
 }  // namespace belay::net

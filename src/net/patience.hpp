@@ -41,4 +41,9 @@ Result<Sent> send_patiently(Client& client, const std::function<Result<Request>(
                             const Patience& patience, Clock& clock, Random& random,
                             std::stop_token stop);
 
+// For orders that must not be given twice: sent again only where the other side says that it did
+// nothing (429).
+Result<Response> ask_once(Client& client, const Request& request, const Patience& patience,
+                          Clock& clock, Random& random, const std::stop_token& stop);
+
 }  // namespace belay::net

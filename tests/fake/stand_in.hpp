@@ -18,6 +18,8 @@ class StandIn {
   // What it has: "deployments", "complaints" about requests, ...
   Json state() const { return ask("/-/state"); }
   void forget() const { static_cast<void>(ask("/-/reset")); }
+  // "set?issues=off": what else its script knows to be told.
+  Json tell(const std::string& what) const { return ask("/-/" + what); }
 
  private:
   Json ask(const std::string& path) const;
