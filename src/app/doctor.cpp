@@ -30,6 +30,7 @@ void examine_environment(Desk& desk, const std::string& name, const Checkup& che
   examine_vault(desk, name, secrets, out);
   if (env.services.empty()) return;
   examine_reviewers(project.spec, env, out);
+  examine_github(desk, env, secrets, out);
   examine_freeze(env, desk.world().clock.now(), out);
   examine_services(desk, env, out);
 }

@@ -38,6 +38,10 @@ std::vector<std::string> able(const pipeline::ApprovalRule& rule, const std::str
   std::vector<std::string> names;
   std::map<std::string, std::string> owner;
   for (const auto& person : rule.reviewers) {
+    if (rule.by == pipeline::Evidence::github) {
+      names.push_back(fmt::format("{} ({} on GitHub)", person.name, person.github));
+      continue;
+    }
     std::set<std::string> kinds;
     for (const auto& key : person.keys) {
       auto print = ssh::fingerprint(key);
@@ -69,8 +73,8 @@ void examine_rule(const pipeline::ApprovalRule& rule, const std::string& about, 
   if (rule.required == 0)
     out.good(about, "none needed");
   else if (count < rule.required)
-    out.bad(about, fmt::format("{} needed, but {} could sign", rule.required, count),
-            "add reviewers with their keys, or ask for fewer");
+    out.bad(about, fmt::format("{} needed, but {} could approve", rule.required, count),
+            "add reviewers with their keys or accounts, or ask for fewer");
   else if (count == rule.required && !rule.self_approval)
     out.warn(about, text + ": when one of them asks for a deploy, nobody is left to replace them",
              "add a reviewer");

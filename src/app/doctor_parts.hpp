@@ -55,6 +55,9 @@ bool is_this_machine(const std::string& host);
 
 void examine_reviewers(const pipeline::Spec& spec, const pipeline::EnvironmentSpec& env,
                        Findings& out);
+// The repository answers; where approvals are given there, its environments hold what is to be held.
+void examine_github(Desk& desk, const pipeline::EnvironmentSpec& env, Secrets& secrets,
+                    Findings& out);
 void examine_freeze(const pipeline::EnvironmentSpec& env, TimePoint now, Findings& out);
 void examine_services(Desk& desk, const pipeline::EnvironmentSpec& env, Findings& out);
 // Environments that share a database or a vault although nobody wrote that they should.

@@ -2,12 +2,12 @@
 // The plan of `belay salvage apply`: discarded writes put back, under the rule for rollbacks.
 #include <fmt/format.h>
 
+#include "app/on_github.hpp"
 #include "app/plan_begin.hpp"
 #include "app/plan_sources.hpp"
 #include "app/planner.hpp"
 #include "engine/points.hpp"
 #include "engine/put_back.hpp"
-#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -92,7 +92,7 @@ Result<Plan> plan_apply(Desk& desk, const ApplyRequest& request) {
   put_policy(plan, choice);
   put_unchecked(plan, desk.project.spec.tls);
   apply_steps(plan, parts, args);
-  TRY(pipeline::can_be_passed(plan));
+  TRY(settle_gate(desk, plan));
   plan.notes = {{"subject", "put back from " + request.salvage},
                 {"estimates", estimates(desk, plan)},
                 {"policy", choice.notes},

@@ -4,12 +4,12 @@
 
 #include <set>
 
+#include "app/on_github.hpp"
 #include "app/plan_preview.hpp"
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
 #include "app/planner.hpp"
 #include "base/text.hpp"
-#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -236,7 +236,7 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
     TRY_LET(const auto now, stored_spec(texts.live, plan.live));
     TRY(tell_old_file(plan, now, needs_of(plan, *env, true)));
   }
-  TRY(pipeline::can_be_passed(plan));
+  TRY(settle_gate(desk, plan));
   TRY(finish_way_back(desk, plan, *env));
   return plan;
 }
@@ -272,7 +272,7 @@ Result<Plan> plan_rewind(Desk& desk, const RewindRequest& request) {
   plan.facts = {{"code", false}};
   TRY(tell_way_back(desk, plan, choice, *env, data));
   rollback_steps(plan, parts, data, false);
-  TRY(pipeline::can_be_passed(plan));
+  TRY(settle_gate(desk, plan));
   TRY(finish_way_back(desk, plan, *env));
   return plan;
 }

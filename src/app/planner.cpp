@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/on_github.hpp"
 #include "app/plan_sources.hpp"
 #include "app/plan_steps.hpp"
 #include "base/text.hpp"
 #include "engine/health.hpp"
-#include "pipeline/gate.hpp"
 
 namespace belay::app {
 
@@ -172,7 +172,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   if (!request.skip_backup.empty()) plan.facts["skip_backup"] = request.skip_backup;
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;
   deploy_steps(plan, parts);
-  TRY(pipeline::can_be_passed(plan));
+  TRY(settle_gate(desk, plan));
 
   TRY_LET(auto dirty, source->uncommitted());
   TRY_LET(auto left_out, source->not_carried(commit.id));

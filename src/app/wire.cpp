@@ -3,6 +3,7 @@
 
 #include "app/fresh_reading.hpp"
 #include "app/hosted_names.hpp"
+#include "app/on_github.hpp"
 #include "app/own_journal.hpp"
 #include "app/plan_steps.hpp"
 #include "app/service_environment.hpp"
@@ -33,6 +34,7 @@ struct Works::Parts {
   std::unique_ptr<vault::Vault> vault;
   std::unique_ptr<probe::Prober> prober;
   std::vector<std::unique_ptr<notify::Notifier>> notifiers;
+  OnGithub github;
 };
 
 Works::Works() : parts(std::make_unique<Parts>()) {}
@@ -350,10 +352,14 @@ Result<std::unique_ptr<Works>> wire(Desk& desk, const ConfigTexts& texts,
     site.source = works->parts->source.get();
   }
   for (const auto& one : site.env().notify) {
+    if (one.run.empty()) continue;
     works->parts->notifiers.push_back(
         notify::make_command(one.run, notify_limit, desk.world().children, site.work));
     site.notifiers.push_back(works->parts->notifiers.back().get());
   }
+  TRY_LET(works->parts->github, on_github(desk, plan, site, texts, works->secrets));
+  for (const auto& each : works->parts->github.followers) site.followers.push_back(each.get());
+  site.reviews = works->parts->github.reviews;
   if (wanted.database) TRY(wire_database(desk, *works, environment, texts.folder, trust));
   site.commits = texts.commits;
   wire_environments(*works, site.plain_environment, texts.commits);

@@ -86,7 +86,7 @@ Command doctor_command() {
           {{"--env", "ENV", "only this environment; all of them when not given"},
            {"--fix", "",
             "mend what can be mended safely, each after a question: install `belay agent`, take "
-            "rights to private files away from others"}},
+            "rights to private files away from others, set environments on GitHub"}},
           doctor,
           manual_of("doctor")};
 }

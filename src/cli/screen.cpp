@@ -18,6 +18,12 @@ using pipeline::Step;
 
 namespace {
 
+std::string told_about(const std::string& about) {
+  if (about == "waiting") return "waits";
+  if (about == "begun") return "has begun";
+  return about == "ended" ? "has ended" : "needs a person";
+}
+
 constexpr const char* green = "32";
 constexpr const char* red = "31";
 constexpr const char* yellow = "33";
@@ -242,8 +248,7 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
     line(fmt::format("Resumed by {}", text("by")), event.at);
   } else if (event.kind == "announced") {
     for (const auto& why : event.body.value("not_announced", Json::array()))
-      line(fmt::format("Nobody was told that the run {}: {}",
-                       text("about") == "waiting" ? "waits" : "needs a person",
+      line(fmt::format("Nobody was told that the run {}: {}", told_about(text("about")),
                        printable(why.get<std::string>())),
            event.at);
   }

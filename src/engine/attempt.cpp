@@ -94,10 +94,23 @@ Status Drive::guarded(Attempt& one, const std::function<Status(Attempt&)>& each)
 // what a dead process had begun. The record is kept also where nobody is to be told: nobody looks
 // again.
 Result<bool> Drive::announce(const std::string& about, std::int64_t seq, const std::string& text) {
-  if (history().told_of.contains(seq) || !steps_.contains("announce")) return false;
-  const History seen = history();
   Step news{about, "announce", "tell people"};
   news.args = {{"event", about}, {"text", text}};
+  return tell(news, seq);
+}
+
+Status Drive::follow(const std::string& about, std::int64_t seq, const std::string& text,
+                     const std::string& ending) {
+  Step news{about, "follow", "tell those who follow"};
+  news.args = {{"event", about}, {"text", text}};
+  if (!ending.empty()) news.args["ending"] = ending;
+  TRY(tell(news, seq));
+  return {};
+}
+
+Result<bool> Drive::tell(const Step& news, std::int64_t seq) {
+  if (history().told_of.contains(seq) || !steps_.contains(news.kind)) return false;
+  const History seen = history();
   Attempt attempt{context(news, static_cast<int>(seq), Json::object(), seen)};
   Json result = Json::object();
   const Status done = guarded(attempt, [&](Attempt& one) -> Status {
@@ -106,7 +119,7 @@ Result<bool> Drive::announce(const std::string& about, std::int64_t seq, const s
   });
   if (!done) result["not_announced"] = Json::array({done.error().message()});
   TRY(append({make_event("announced",
-                         {{"about", about},
+                         {{"about", news.id},
                           {"of", seq},
                           {"not_announced", result.value("not_announced", Json::array())}},
                          attempt.context.key)}));

@@ -12,7 +12,11 @@ namespace belay::engine {
 
 namespace {
 
-constexpr Millis longest_wait = std::chrono::hours(1);
+constexpr Millis until_asked_again = std::chrono::seconds(15);  // for votes given elsewhere
+
+// Followers are told of the end before it is written: who dies in between tells it once more, of
+// which the record keeps him. No event has this number.
+constexpr std::int64_t of_the_end = 0;
 
 // A plan is made before its run has a number.
 std::string with_run(std::string text, const std::string& run) {
@@ -162,7 +166,12 @@ Drive::Turn Drive::act(const pipeline::TakeLock& next) {
   const auto taken =
       decided({make_event("lock.granted", {{"environment", loaded_.plan.environment}}),
                make_event("step.outcome", passed, attempt_key(run_, next.step, 1))});
-  if (taken) return again();
+  if (taken) {
+    // Nothing may keep a way back waiting: of one, only its end is told.
+    if (history().locked && loaded_.plan.pipeline == "deploy")
+      TRY(follow("begun", loaded_.events.back().seq, ""));
+    return again();
+  }
   if (taken.error().fault != Fault::busy) return taken.error();
   if (args.value("takes_over", false)) {
     TRY_LET(const auto stopping, take_over());
@@ -208,23 +217,28 @@ Result<std::string> Drive::take_over() {
 }
 
 Drive::Turn Drive::act(const pipeline::Wait& next) {
+  const bool ask = next.approvals && steps_.contains("reviews");
+  if (ask) {
+    TRY_LET(auto moved, gather());
+    if (moved) return std::move(*moved);
+  }
   if (next.approvals) {
     TRY_LET(const bool told, announce("waiting", history().asked->seq, next.what));
     if (told) return again();
   }
   TRY_LET(auto head, journal_.head());
-  return pause(next, head.first);
+  return ask ? pause(next, head.first, until_asked_again) : pause(next, head.first);
 }
 
 // Until the journal grows beyond `head`. What came before that and was not decided on is decided
 // on first. A lock's release is in another run's events: the wait is over the whole journal.
-Drive::Turn Drive::pause(const pipeline::Wait& next, std::int64_t head) {
+Drive::Turn Drive::pause(const pipeline::Wait& next, std::int64_t head, Millis at_most) {
   if (!options_.wait) return std::optional(RunState::waiting);
   const auto decided_on = seen_;
   TRY(refresh());
   if (seen_ != decided_on) return again();
   const auto now = world_.clock.now();
-  const auto limit = next.until ? std::min(*next.until - now, longest_wait) : longest_wait;
+  const auto limit = next.until ? std::min(*next.until - now, at_most) : at_most;
   if (limit > Millis(0)) {
     std::stop_source wake;
     const auto ring = [&wake] { wake.request_stop(); };
@@ -258,6 +272,7 @@ Drive::Turn Drive::act(const pipeline::Finish& next) {
 }
 
 Drive::Turn Drive::finish(const std::string& ending, const std::string& text) {
+  TRY(follow("ended", of_the_end, text, ending));
   TRY_LET(const bool ended,
           decided({make_event("run.finished", {{"ending", ending}, {"text", text}})}));
   if (!ended) return again();

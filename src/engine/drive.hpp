@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "engine/children_elsewhere.hpp"
 #include "engine/runner.hpp"
@@ -52,10 +53,17 @@ class Drive {
   // Tells people what the run's event `seq` calls for, once, whoever drives and whenever. False:
   // they were told before.
   Result<bool> announce(const std::string& about, std::int64_t seq, const std::string& text);
+  // The same for those who follow runs; `ending` with about "ended".
+  Status follow(const std::string& about, std::int64_t seq, const std::string& text,
+                const std::string& ending = {});
+  Result<bool> tell(const pipeline::Step& news, std::int64_t seq);
+  // Asks for votes that are given elsewhere, and records those that count. None: nothing new.
+  Result<std::optional<Turn>> gather();
+  Result<bool> record(const Json& votes);
   Result<std::string> take_over();
   Turn wait_for_lock(const std::string& step, const std::string& what);
   bool leaving(const pipeline::Next& next) const;
-  Turn pause(const pipeline::Wait& next, std::int64_t head);
+  Turn pause(const pipeline::Wait& next, std::int64_t head, Millis at_most = std::chrono::hours(1));
 
   const pipeline::History& history() const { return loaded_.history; }
   Status refresh();
@@ -119,6 +127,7 @@ class Drive {
   std::vector<Fact*> facts_;  // that wait to be written
   bool writing_ = false;
   std::string told_;
+  std::set<std::string> said_;  // about votes that do not count
 };
 
 }  // namespace belay::engine

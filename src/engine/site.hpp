@@ -37,6 +37,11 @@ struct Site {
   vault::Vault* vault = nullptr;
   probe::Prober* prober = nullptr;
   std::vector<notify::Notifier*> notifiers;
+  // Told as well when a run begins to change things, and how it ends, whatever the ending.
+  std::vector<notify::Notifier*> followers;
+  // Where approvals are given elsewhere: {"votes": [{"decision", "reason", "evidence"}], "open":
+  // whether more may come}. Not given: they are handed in.
+  std::function<Result<Json>(const pipeline::Plan& plan, std::stop_token stop)> reviews;
   Clock* clock = nullptr;
 
   // What a version is started with; holds secrets. missing, naming the name and how to give it.

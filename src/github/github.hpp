@@ -19,6 +19,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "net/patience.hpp"
+#include "net/trust.hpp"
 
 namespace belay::github {
 
@@ -26,6 +27,7 @@ struct GithubConfig {
   std::string repository;  // "owner/name"
   Secret token;
   std::string endpoint = "https://api.github.com";
+  net::Trust trust = {};
   Millis limit = std::chrono::seconds(10);  // of one request
   net::Patience patience = {3, Millis(500), Millis(5'000), Millis(60'000)};
 };
@@ -114,7 +116,7 @@ class Repository {
   // Nothing: there is no such environment.
   virtual Result<std::optional<EnvironmentRules>> environment(const std::string& name,
                                                               std::stop_token stop) = 0;
-  // Made, or made to be so; its secrets stay.
+  // Made, or made to be so; its secrets stay. Teams that may review it do not.
   virtual Status set_environment(const std::string& name, const EnvironmentRules& rules,
                                  std::stop_token stop) = 0;
   virtual Result<std::vector<std::string>> secrets(const std::string& environment,

@@ -64,7 +64,7 @@ GithubApi::GithubApi(GithubConfig config, Clock& clock, Random& random)
     : config_(std::move(config)),
       clock_(clock),
       random_(random),
-      client_(net::make_client(clock)) {}
+      client_(net::make_client(clock, config_.trust)) {}
 
 std::string GithubApi::url_of(const std::string& path, const net::Query& query) const {
   const auto whole =

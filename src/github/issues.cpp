@@ -60,8 +60,16 @@ Result<std::optional<Json>> just_made(GithubApi& api, const News& news,
   return found;
 }
 
+// Nothing in somebody else's words is taken for a mark.
+std::string without_comments(std::string text) {
+  for (auto at = text.find("<!--"); at != std::string::npos; at = text.find("<!--", at))
+    text.replace(at, 4, "<! --");
+  return text;
+}
+
 std::string body_of(const News& news, const std::string& more) {
-  return news.text.substr(0, longest_body) + "\n\n" + more + hidden(news.mark) + "\n";
+  return without_comments(news.text.substr(0, longest_body)) + "\n\n" + more + hidden(news.mark) +
+         "\n";
 }
 
 bool has_label(const Json& issue, const std::string& label) {

@@ -15,6 +15,13 @@ Result<Gate> gate_of(const Step& gate) {
   return Gate{std::move(rule), std::move(freeze)};
 }
 
+// Reviews on GitHub come before the job in which the plan is made: waits and expiry are counted
+// from where their workflow's run began.
+TimePoint requested_at(const Plan& plan, const History& history, const ApprovalRule& rule) {
+  const auto workflow = workflow_of(plan);
+  return rule.by == Evidence::github && workflow ? workflow->created : history.asked->at;
+}
+
 const char* rule_key(const Plan& plan) {
   if (plan.facts.contains("emergency")) return "rollback.emergency";
   return plan.pipeline == "deploy" ? "approvals" : "rollback.approvals";
@@ -69,8 +76,8 @@ Next decide_gate(const Plan& plan, const Step& gate, const History& history, Tim
   if (!args) return Stop{"the gate's rule cannot be read: " + args.error().message()};
   if (!history.asked || history.asked->step != gate.id)
     return OpenGate{gate.id, args->rule.expires};
-  const auto state =
-      evaluate_gate(args->rule, plan.requester, history.asked->at, votes_of(history), now);
+  const auto state = evaluate_gate(args->rule, plan.requester,
+                                   requested_at(plan, history, args->rule), votes_of(history), now);
   switch (state.kind) {
     case GateState::Kind::rejected:
       return Finish{"refused", state.by + " refused: " + state.reason};
@@ -103,16 +110,19 @@ Status can_be_passed(const Plan& plan) {
   const auto* step = plan.first_of("approve");
   if (step == nullptr) return {};
   TRY_LET(const auto gate, gate_of(*step));
+  const bool on_github = gate.rule.by == Evidence::github;
   int able = 0;
   std::string not_able;
   for (const auto& reviewer : gate.rule.reviewers) {
     const bool asks = !gate.rule.self_approval && is_person(reviewer, plan.requester);
-    if (!asks && !reviewer.keys.empty()) {
+    if (!asks && !(on_github ? reviewer.github.empty() : reviewer.keys.empty())) {
       ++able;
       continue;
     }
     not_able += (not_able.empty() ? "" : ", ") + reviewer.name +
-                (asks ? " asks for it, and may not approve it" : " has no key");
+                (asks        ? " asks for it, and may not approve it"
+                 : on_github ? " has no account on GitHub here"
+                             : " has no key");
   }
   if (able >= gate.rule.required) return {};
   return fail(Fault::invalid,
@@ -161,7 +171,8 @@ Result<Ballot> ballot_of(const Plan& plan, const History& history, const std::st
   ballot.rule = std::move(args.rule);
   ballot.request = {plan.project, plan.environment,     run,
                     digest(plan), history.asked->nonce, history.asked->not_after};
-  ballot.requested_at = history.asked->at;
+  ballot.requested_at = requested_at(plan, history, ballot.rule);
+  ballot.workflow = workflow_of(plan);
   ballot.requester = plan.requester;
   ballot.rule_key = rule_key(plan);
   ballot.votes = votes_of(history);

@@ -60,6 +60,9 @@ void compare_reviewer(std::vector<std::string>& found, const char* what, const R
     not_wanted(found, !known,
                fmt::format("{}: {} has a new key ({})", what, present.name, key_for_people(key)));
   }
+  not_wanted(found, !same_word(before->github, present.github),
+             fmt::format("{}: {} has another GitHub account ({})", what, present.name,
+                         present.github.empty() ? "none" : present.github));
   // The email tells whether a requester is this reviewer.
   not_wanted(found, !same_word(before->email, present.email),
              fmt::format("{}: {}'s email is another one", what, present.name));
@@ -75,6 +78,10 @@ void compare_rules(std::vector<std::string>& found, const char* what, const Appr
       compare_reviewer(found, what, each, recorded.reviewers);
     }
   }
+  not_wanted(found, present.by != recorded.by && recorded.required > 0,
+             fmt::format("{}: by {}", what,
+                         present.by == Evidence::github ? "reviews on GitHub, was by signatures"
+                                                        : "signatures, was by reviews on GitHub"));
   not_wanted(found, present.self_approval && !recorded.self_approval && recorded.required > 0,
              fmt::format("{}: requesters may approve their own run", what));
   not_wanted(found, present.wait < recorded.wait,
@@ -96,8 +103,9 @@ std::vector<Reviewer> people_named(const Spec& spec, const std::vector<std::stri
 }  // namespace
 
 ApprovalRule rule_of(const Spec& spec, const Approvals& approvals) {
-  return {approvals.required, people_named(spec, approvals.reviewers), approvals.self_approval,
-          approvals.wait, approvals.expires};
+  return {approvals.required,      people_named(spec, approvals.reviewers),
+          approvals.self_approval, approvals.wait,
+          approvals.expires,       approvals.by};
 }
 
 ApprovalRule rollback_rule(const Spec& spec, const EnvironmentSpec& environment) {
@@ -107,6 +115,7 @@ ApprovalRule rollback_rule(const Spec& spec, const EnvironmentSpec& environment)
 }
 
 std::string key_for_people(const std::string& key) {
+  if (key.starts_with(github_key)) return "a review on GitHub";
   auto kind = key_parts(key).first;
   if (kind.starts_with("ssh-")) kind = kind.substr(4);
   const auto print = ssh::fingerprint(key);
@@ -121,7 +130,8 @@ bool same_key(const std::string& a, const std::string& b) {
 
 bool is_person(const Reviewer& reviewer, const Person& person) {
   const auto named = [&](std::string_view word) {
-    return !word.empty() && (same_word(word, reviewer.name) || same_word(word, reviewer.email));
+    return !word.empty() && (same_word(word, reviewer.name) || same_word(word, reviewer.email) ||
+                             same_word(word, reviewer.github));
   };
   return named(person.name) || named(person.email);
 }

@@ -15,6 +15,7 @@
 #include "base/time.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/spec.hpp"
+#include "pipeline/workflow.hpp"
 
 namespace belay::pipeline {
 
@@ -27,6 +28,7 @@ struct ApprovalRule {
   bool self_approval = false;
   Millis wait{0};  // since the request, whoever has voted
   Millis expires = std::chrono::hours(24);
+  Evidence by = Evidence::signature;
   bool operator==(const ApprovalRule&) const = default;
 };
 
@@ -55,11 +57,15 @@ struct Vote {               // an accepted one: the body of approval.vote
   std::string reason;     // of a rejection
   std::string signature;  // armored
   TimePoint at{};
-  std::string digest;  // of the plan that was signed
+  std::string digest;       // of the plan that was signed
+  Json evidence = nullptr;  // instead of a signature: the review, as GitHub told it
   bool operator==(const Vote&) const = default;
 };
 Json to_json(const Vote& vote);
 Result<Vote> vote_from_json(const Json& json);
+
+// Before the login, in the place of a key: a review on GitHub.
+inline constexpr std::string_view github_key = "github:";
 
 // "SSH ed25519 ...k3Qv": for people; the end of the fingerprint.
 std::string key_for_people(const std::string& key);
@@ -74,6 +80,7 @@ struct Candidate {  // a vote that somebody hands in
   Decision decision = Decision::approve;
   std::string reason;
   std::string digest = {};  // of a recorded vote: the plan that it says it is over
+  Json evidence = nullptr;  // a review instead of a signature: workflow.hpp
 };
 
 struct Ballot {  // what a vote is judged against
@@ -88,6 +95,7 @@ struct Ballot {  // what a vote is judged against
   bool superseded = false;                  // the plan holds no longer: every vote is refused
   std::string why_changed = {};             // "main moved from a41d07c to b7710fe"
   std::optional<TimePoint> passed_at = {};  // when the run went through its gate
+  std::optional<Workflow> workflow = {};    // whose reviews count, where they do
 };
 
 // True when `signature`, made for approval_namespace by `key`, covers exactly `bytes`. An error is

@@ -9,7 +9,9 @@ namespace belay::pipeline {
 namespace {
 
 Json to_json(const Reviewer& reviewer) {
-  return {{"name", reviewer.name}, {"email", reviewer.email}, {"keys", reviewer.keys}};
+  Json json{{"name", reviewer.name}, {"email", reviewer.email}, {"keys", reviewer.keys}};
+  if (!reviewer.github.empty()) json["github"] = reviewer.github;
+  return json;
 }
 
 Json list_of(const std::vector<Reviewer>& people) {
@@ -23,7 +25,7 @@ std::vector<Reviewer> read_people(const Json& json) {
   for (const auto& each : json) {
     people.push_back({each.at("name").get<std::string>(),
                       each.at("keys").get<std::vector<std::string>>(),
-                      each.at("email").get<std::string>()});
+                      each.at("email").get<std::string>(), each.value("github", std::string())});
   }
   return people;
 }
@@ -35,6 +37,7 @@ ApprovalRule read_rule(const Json& json) {
   json.at("self_approval").get_to(rule.self_approval);
   rule.wait = Millis(json.at("wait_ms").get<std::int64_t>());
   rule.expires = Millis(json.at("expires_ms").get<std::int64_t>());
+  if (json.value("by", std::string()) == "github") rule.by = Evidence::github;
   return rule;
 }
 
@@ -54,11 +57,13 @@ const char* to_string(Decision decision) {
 }
 
 Json to_json(const ApprovalRule& rule) {
-  return {{"required", rule.required},
-          {"reviewers", list_of(rule.reviewers)},
-          {"self_approval", rule.self_approval},
-          {"wait_ms", rule.wait.count()},
-          {"expires_ms", rule.expires.count()}};
+  Json json{{"required", rule.required},
+            {"reviewers", list_of(rule.reviewers)},
+            {"self_approval", rule.self_approval},
+            {"wait_ms", rule.wait.count()},
+            {"expires_ms", rule.expires.count()}};
+  if (rule.by == Evidence::github) json["by"] = "github";
+  return json;
 }
 
 Result<ApprovalRule> rule_from_json(const Json& json) {
@@ -76,13 +81,15 @@ std::string canonical_request(const ApprovalRequest& request, Decision decision)
 }
 
 Json to_json(const Vote& vote) {
-  return {{"person", vote.person},
-          {"key", vote.key},
-          {"decision", to_string(vote.decision)},
-          {"reason", vote.reason},
-          {"signature", vote.signature},
-          {"at", belay::to_text(vote.at)},
-          {"digest", vote.digest}};
+  Json json{{"person", vote.person},
+            {"key", vote.key},
+            {"decision", to_string(vote.decision)},
+            {"reason", vote.reason},
+            {"signature", vote.signature},
+            {"at", belay::to_text(vote.at)},
+            {"digest", vote.digest}};
+  if (!vote.evidence.is_null()) json["evidence"] = vote.evidence;
+  return json;
 }
 
 Result<Vote> vote_from_json(const Json& json) {
@@ -96,6 +103,7 @@ Result<Vote> vote_from_json(const Json& json) {
     json.at("signature").get_to(vote.signature);
     json.at("at").get_to(at);
     json.at("digest").get_to(vote.digest);
+    vote.evidence = json.value("evidence", Json());
     return Done{};
   }));
   if (decision != "approve" && decision != "reject") {

@@ -69,9 +69,9 @@ Result<Repeated> repeat_votes(const Ballot& ballot, const Verify& verify) {
   so_far.passed_at.reset();
   for (const auto& vote : ballot.votes) {
     ++repeated.votes;
-    auto judged =
-        judge_vote(so_far, {vote.key, vote.signature, vote.decision, vote.reason, vote.digest},
-                   vote.at, watched);
+    auto judged = judge_vote(
+        so_far, {vote.key, vote.signature, vote.decision, vote.reason, vote.digest, vote.evidence},
+        vote.at, watched);
     if (cannot_tell) return std::move(*cannot_tell);
     if (!judged) {
       repeated.doubts.push_back(fmt::format("the vote in the name of {} does not hold: {}",

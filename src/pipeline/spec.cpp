@@ -55,6 +55,7 @@ void read_top(const Field& root, Spec& spec) {
     services.complain("nothing to look after: add services, or a database");
   read_vault(keys["vault"], spec.vault);
   read_tls(keys["tls"], spec.tls);
+  read_github(keys["github"], spec.github);
   Keys environments(keys["environments"]);
   for (const auto& field : environments.named("an environment")) {
     spec.environments.emplace_back();

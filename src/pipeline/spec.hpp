@@ -133,8 +133,12 @@ struct Reviewer {
   std::string name;
   std::vector<std::string> keys = {};  // OpenSSH public keys: "ssh-ed25519 AAAA... comment"
   std::string email = {};              // a requester is known by name or by email
+  std::string github = {};             // the account there, by its login
   bool operator==(const Reviewer&) const = default;
 };
+
+// What an approval is evidenced by: an SSH signature, or a review of the workflow's run on GitHub.
+enum class Evidence { signature, github };
 
 struct Approvals {
   int required = 0;
@@ -142,6 +146,7 @@ struct Approvals {
   bool self_approval = false;
   Millis wait{0};
   Millis expires = std::chrono::hours(24);
+  Evidence by = Evidence::signature;  // github: no reviewers written means all who have a login
 };
 
 struct Freeze {  // every week: "Fri 16:00" "Mon 08:00" "Europe/Paris"
@@ -190,8 +195,15 @@ struct RollbackRule {
 };
 
 struct Notification {
-  std::string run;
-};  // notify: command
+  std::string run;                                            // notify: command
+  std::optional<std::vector<std::string>> issue_labels = {};  // notify: github_issue
+};
+
+struct Github {
+  std::string repository;         // "owner/name"; empty: the job's, else that of the clone's remote
+  std::string endpoint;           // empty: the job's, else api.github.com
+  std::optional<Template> token;  // always there, when read without complaint
+};
 
 struct EnvironmentSpec {
   std::string name;
@@ -223,6 +235,7 @@ struct Spec {
   Tls tls;
   std::vector<Reviewer> people;
   std::vector<EnvironmentSpec> environments;
+  std::optional<Github> github;
   std::string state;              // folder; empty: the default place
   bool journal_in_store = false;  // with the vault, for machines that are thrown away
   struct Secrets {

@@ -244,10 +244,10 @@ void read_rollback(const Field& field, RollbackRule& rollback) {
 void read_notify(const Field& field, std::vector<Notification>& notify) {
   for (const auto& each : field.items()) {
     Keys keys(each);
-    std::string run;
-    auto command = keys["command"];
-    command.command(run);
-    for (const auto* later : {"slack", "teams", "discord", "github_issue", "webhook", "email"}) {
+    Notification notification;
+    keys["command"].command(notification.run);
+    read_issue(keys["github_issue"], notification);
+    for (const auto* later : {"slack", "teams", "discord", "webhook", "email"}) {
       keys.later(later, later);
     }
     keys.also_called("run", "command");
@@ -255,7 +255,10 @@ void read_notify(const Field& field, std::vector<Notification>& notify) {
     if (each.is(YamlValue::Kind::map) && each.value->keys.empty()) {
       each.complain("missing; a program to run, as in: command: ./ops/announce");
     }
-    if (!run.empty()) notify.push_back({run});
+    if (keys.has("command") && keys.has("github_issue"))
+      each.complain("one place each; write a second item for the other");
+    if (!notification.run.empty() || notification.issue_labels)
+      notify.push_back(std::move(notification));
   }
 }
 
@@ -314,6 +317,7 @@ void read_approvals(const Field& field, Approvals& approvals) {
       .number(approvals.required, 0, 100);
   keys["reviewers"].texts(approvals.reviewers);
   keys["self_approval"].flag(approvals.self_approval);
+  if (keys["by"].choice({"signature", "github"}) == 1) approvals.by = Evidence::github;
   keys["wait"].duration(approvals.wait);
   auto expires = keys["expires"];
   expires.duration(approvals.expires, std::chrono::minutes(1));

@@ -147,13 +147,14 @@ void look_at_approvals(const Look& look, const std::string& key, const Approvals
   const auto people = approvals.required == 1 ? std::string("1 person is")
                                               : fmt::format("{} people are", approvals.required);
   const bool there = look.complaints.stands(key + ".reviewers");
+  const auto* add = approvals.by == Evidence::github
+                        ? "too few people have an account there; add github: LOGIN to them"
+                        : "there are no reviewers; add reviewers: [names of people]";
   look.say(key + ".required",
            there ? fmt::format("{} required, but only {} {} listed under reviewers (line {})",
                                people, listed, listed == 1 ? "is" : "are",
                                look.complaints.where(key + ".reviewers").line)
-                 : fmt::format(
-                       "{} required, but there are no reviewers; add reviewers: [names of people]",
-                       people));
+                 : fmt::format("{} required, but {}", people, add));
 }
 
 // Whether two addresses cannot both be listened at.
@@ -365,6 +366,7 @@ void look_for_misfits(const Spec& spec, Complaints& complaints) {
   for (const auto& service : spec.services) look.services.push_back(service.name);
   for (const auto& person : spec.people) look.people.push_back(person.name);
   look_at_people(look);
+  look_at_github(spec, complaints);
   look_at_services(look);
   look_at_database(look, "database", spec.database);
   for (const auto& environment : spec.environments) look_at_environment(look, environment);

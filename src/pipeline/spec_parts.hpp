@@ -14,6 +14,10 @@ void read_test(const Field& field, Spec& spec);
 void read_database(const Field& field, std::optional<Database>& database);
 void read_vault(const Field& field, Vault& vault);
 void read_tls(const Field& field, Tls& tls);
+void read_github(const Field& field, std::optional<Github>& github);
+void read_issue(const Field& field, Notification& notification);
+// ${NAME}-free https://HOST, or http:// for a server of one's own.
+void read_endpoint(const Field& field, std::string& endpoint);
 void read_secrets(const Field& field, Spec::Secrets& secrets);
 void read_ports(const Field& field, Spec::Ports& ports);
 void read_env(const Field& field, std::map<std::string, Template>& env);
@@ -30,6 +34,9 @@ void read_environment(const Field& field, EnvironmentSpec& environment);
 // Fills in what one part says for another: an environment's database has the project's migration, a
 // migration runs in the only service.
 void settle(Spec& spec, Complaints& complaints);
+
+// What approvals and issues on GitHub need of the rest of the file.
+void look_at_github(const Spec& spec, Complaints& complaints);
 
 // References between the parts: names that nobody has, circles, what is given twice.
 void look_for_misfits(const Spec& spec, Complaints& complaints);

@@ -23,6 +23,17 @@ void read_keys(const Field& field, Reviewer& person) {
   }
 }
 
+void read_login(const Field& field, std::string& login) {
+  field.text(login);
+  const bool good =
+      login.size() <= 39 && !login.starts_with('-') &&
+      login.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+          std::string::npos;
+  if (good) return;
+  field.wrong("the login of a GitHub account, as in: github: amina-k");
+  login.clear();
+}
+
 void read_person(const Field& field, Reviewer& person) {
   if (field.is(YamlValue::Kind::scalar) || field.is(YamlValue::Kind::list)) {
     return read_keys(field, person);
@@ -34,6 +45,7 @@ void read_person(const Field& field, Reviewer& person) {
   if (!person.email.empty() && person.email.find('@') == std::string::npos) {
     email.wrong("an email address");
   }
+  read_login(keys["github"], person.github);
   keys.also_called("key", "keys");
   keys.also_called("ssh", "keys");
   keys.also_called("mail", "email");
@@ -103,10 +115,10 @@ void read_people(const Field& field, std::vector<Reviewer>& people) {
   for (const auto& each : keys.free()) {
     Reviewer person{each.last};
     read_person(each, person);
-    if (person.keys.empty()) {
+    if (person.keys.empty() && person.github.empty()) {
       each.complain(
           "has no SSH public key: without one nobody can approve; add keys: [\"ssh-ed25519 "
-          "AAAA...\"]");
+          "AAAA...\"] (or github: LOGIN, for approvals by: github)");
     }
     people.push_back(std::move(person));
   }

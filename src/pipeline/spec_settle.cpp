@@ -33,6 +33,14 @@ void take_from_project(const Spec& spec, EnvironmentSpec& environment, Complaint
                   complaints.where("database.migrate.uri").line, key));
 }
 
+// Whoever has an account there can be asked there.
+void take_all_logins(const Spec& spec, Approvals& approvals) {
+  if (approvals.by != Evidence::github || !approvals.reviewers.empty()) return;
+  for (const auto& person : spec.people) {
+    if (!person.github.empty()) approvals.reviewers.push_back(person.name);
+  }
+}
+
 }  // namespace
 
 void settle(Spec& spec, Complaints& complaints) {
@@ -40,6 +48,8 @@ void settle(Spec& spec, Complaints& complaints) {
   for (auto& environment : spec.environments) {
     run_in_the_only_service(spec, environment.database);
     take_from_project(spec, environment, complaints);
+    take_all_logins(spec, environment.approvals);
+    if (environment.rollback.approvals) take_all_logins(spec, *environment.rollback.approvals);
   }
 }
 

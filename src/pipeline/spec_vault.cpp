@@ -63,15 +63,6 @@ void read_vault_key(const Field& field, std::optional<Template>& key) {
   key = read;
 }
 
-void read_endpoint(const Field& field, std::string& endpoint) {
-  std::string text;
-  field.text(text);
-  if (text.empty()) return;
-  if (!text.starts_with("https://") && !text.starts_with("http://"))
-    return field.complain(fmt::format("expected https://HOST, found \"{}\"", text));
-  endpoint = text;
-}
-
 void read_s3(const Field& field, std::optional<S3Store>& s3) {
   if (!field) return;
   Keys keys(field);
@@ -130,6 +121,15 @@ void read_named_secret(const Field& field, std::optional<Template>& into) {
   if (read.literal())
     return field.complain("expected ${NAME}; the secret itself does not belong here");
   into = read;
+}
+
+void read_endpoint(const Field& field, std::string& endpoint) {
+  std::string text;
+  field.text(text);
+  if (text.empty()) return;
+  if (!text.starts_with("https://") && !text.starts_with("http://"))
+    return field.complain(fmt::format("expected https://HOST, found \"{}\"", text));
+  endpoint = text;
 }
 
 void read_vault(const Field& field, Vault& vault) {

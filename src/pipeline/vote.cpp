@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "base/lower_case.hpp"
 #include "base/text.hpp"
 #include "pipeline/policy.hpp"
 
@@ -17,9 +18,23 @@ const Reviewer* owner(const ApprovalRule& rule, const std::string& key) {
   return nullptr;
 }
 
+const Reviewer* with_account(const ApprovalRule& rule, const std::string& login) {
+  const auto at = std::find_if(rule.reviewers.begin(), rule.reviewers.end(), [&](const auto& each) {
+    return !each.github.empty() && lower_case(each.github) == lower_case(login);
+  });
+  return at == rule.reviewers.end() ? nullptr : &*at;
+}
+
+// Of a signature or of a review, whichever this rule asks for.
+const Reviewer* whose(const ApprovalRule& rule, const std::string& key) {
+  const bool review = key.starts_with(github_key);
+  if (review != (rule.by == Evidence::github)) return nullptr;
+  return review ? with_account(rule, key.substr(github_key.size())) : owner(rule, key);
+}
+
 // Nobody's when the key is not this person's: a name is no evidence.
 const Reviewer* voter(const ApprovalRule& rule, const Vote& vote) {
-  const auto* person = owner(rule, vote.key);
+  const auto* person = whose(rule, vote.key);
   return person != nullptr && person->name == vote.person ? person : nullptr;
 }
 
@@ -126,6 +141,55 @@ Result<std::string> signer(const Ballot& ballot, const Candidate& candidate, con
                           whose, ballot.request.run));
 }
 
+Error no_review(const Ballot& ballot, const std::string& login, const std::string& why) {
+  return fail(Fault::denied,
+              fmt::format("Refused: the review of {} on GitHub does not count for run "
+                          "{}: {}",
+                          login, ballot.request.run, why));
+}
+
+// Whose review it is; "github:LOGIN".
+Result<std::string> reviewer(const Ballot& ballot, const Candidate& candidate) {
+  TRY_LET(const auto review, review_from_json(candidate.evidence));
+  const auto not_it = [&](const std::string& why) { return no_review(ballot, review.login, why); };
+  const auto& workflow = ballot.workflow;
+  if (!workflow) return not_it("it was not asked for in a workflow's run");
+  if (review.repository != workflow->repository || review.run != workflow->run ||
+      review.attempt != workflow->attempt)
+    return not_it(
+        fmt::format("it is of run {} (attempt {}) of {}, and this was asked for in run {} "
+                    "(attempt {}) of {}",
+                    review.run, review.attempt, review.repository, workflow->run, workflow->attempt,
+                    workflow->repository));
+  const auto* said = candidate.decision == Decision::approve ? "approved" : "rejected";
+  if (review.state != said) return not_it(fmt::format("it says \"{}\"", review.state));
+  const auto& gates = workflow->environments;
+  const bool ours = std::any_of(
+      review.environments.begin(), review.environments.end(),
+      [&](const auto& each) { return std::find(gates.begin(), gates.end(), each) != gates.end(); });
+  if (!ours)
+    return not_it(fmt::format("it is of {}, and the gates are {}", join(review.environments, ", "),
+                              join(gates, ", ")));
+  if (with_account(ballot.rule, review.login) == nullptr)
+    return not_it(
+        fmt::format("it is none of the reviewers' accounts ({}), as the protected branch "
+                    "has them under people",
+                    names_of(ballot.rule)));
+  return std::string(github_key) + review.login;
+}
+
+// The two kinds of evidence do not stand for each other.
+Result<std::string> evidence(const Ballot& ballot, const Candidate& candidate,
+                             const Verify& verify) {
+  const bool review = !candidate.evidence.is_null();
+  if (review == (ballot.rule.by == Evidence::github))
+    return review ? reviewer(ballot, candidate) : signer(ballot, candidate, verify);
+  const auto* how = review ? "by signatures, not by reviews on GitHub"
+                           : "on GitHub, by reviewing its workflow's run (approvals.by is github)";
+  return fail(Fault::denied,
+              fmt::format("Refused: run {} is approved {}", ballot.request.run, how));
+}
+
 Status still_open(const Ballot& ballot, TimePoint now) {
   const auto& run = ballot.request.run;
   if (ballot.superseded) {
@@ -181,8 +245,8 @@ Status may_vote(const Ballot& ballot, const Candidate& candidate, const Reviewer
 Result<Vote> judge_vote(const Ballot& ballot, const Candidate& candidate, TimePoint now,
                         const Verify& verify) {
   TRY(still_open(ballot, now));
-  TRY_LET(const std::string key, signer(ballot, candidate, verify));
-  const auto* person = owner(ballot.rule, key);
+  TRY_LET(const std::string key, evidence(ballot, candidate, verify));
+  const auto* person = whose(ballot.rule, key);
   if (!candidate.digest.empty() && candidate.digest != ballot.request.digest) {
     return changed_since(ballot, person->name, candidate.digest);
   }
@@ -193,8 +257,8 @@ Result<Vote> judge_vote(const Ballot& ballot, const Candidate& candidate, TimePo
                             "--reason \"...\"",
                             ballot.request.run));
   }
-  return Vote{person->name,        key, candidate.decision,   candidate.reason,
-              candidate.signature, now, ballot.request.digest};
+  return Vote{person->name,        key, candidate.decision,    candidate.reason,
+              candidate.signature, now, ballot.request.digest, candidate.evidence};
 }
 
 GateState evaluate_gate(const ApprovalRule& rule, const Person& requester, TimePoint requested_at,

@@ -209,6 +209,13 @@ class Git final : public Source {
     return name.has_value();
   }
 
+  Result<std::string> remote_url() override {
+    TRY_LET(auto name, remote());
+    if (!name) return std::string();
+    TRY_LET(auto url, git_.out("say where the remote is", {"remote", "get-url", *name}));
+    return std::string(trim(url));
+  }
+
   Status push_tag(const std::string& name) override {
     TRY(check_tag_name(name));
     TRY_LET(auto where, remote());

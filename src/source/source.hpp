@@ -51,6 +51,8 @@ class Source {
   // All annotated tags, with their messages.
   virtual Result<std::vector<Tag>> annotated_tags() { return std::vector<Tag>{}; }
   virtual Result<bool> has_remote() = 0;
+  // Of the remote that counts, as git has it; "" when there is none.
+  virtual Result<std::string> remote_url() { return std::string(); }
   virtual Status push_tag(const std::string& name) = 0;
   virtual Result<std::string> user_email() = 0;  // git's user.email; missing
   // What copy() leaves out or brings as a stub only, one line each: "lib/x (submodule)",

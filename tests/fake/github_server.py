@@ -57,8 +57,10 @@ def need(condition, message):
 
 
 def user(login):
+    """Logins are the same in either case."""
     names = WORLD["reviewers"].split(",")
-    return {"login": login, "id": 100 + names.index(login) if login in names else 999, "type": "User"}
+    known = [each for each in names if each.lower() == login.lower()]
+    return {"login": (known or [login])[0], "id": 100 + names.index(known[0]) if known else 999, "type": "User"}
 
 
 def next_id():
@@ -197,7 +199,7 @@ def workflow_run(parts):
 
 
 def account(parts):
-    if parts["username"] not in WORLD["reviewers"].split(","):
+    if user(parts["username"])["id"] == 999:
         raise Refused(404, "Not Found")
     return 200, user(parts["username"])
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tells people how a run ended, that it waits for their approval, or that it stopped for one of
-// them. Never fails a run: what could not be told is recorded.
+// them; and those who follow runs, that one begins to change things and how it ended. Never fails a
+// run: what could not be told is recorded.
 #include <fmt/format.h>
 
 #include "engine/health.hpp"
@@ -12,7 +13,7 @@ namespace {
 
 class Announce final : public StepKind {
  public:
-  explicit Announce(Site& site) : site_(site) {}
+  Announce(Site& site, bool follow) : site_(site), follow_(follow) {}
 
   Result<Json> perform(const StepContext& context) override {
     notify::Announcement news;
@@ -25,16 +26,23 @@ class Announce final : public StepKind {
                   {"run", context.run},
                   {"release", context.plan.release},
                   {"live", context.plan.live},
-                  {"requester", context.plan.requester.name}};
+                  {"requester", context.plan.requester.name},
+                  {"pipeline", context.plan.pipeline},
+                  {"commit", context.plan.commit},
+                  {"created", to_text(context.history.created_at)},
+                  {"code", context.plan.facts.value("code", true)},
+                  {"locked", context.history.locked}};
+    if (context.step.args.contains("ending")) news.facts["ending"] = context.step.args["ending"];
     for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
       if (context.plan.facts.contains(reason)) news.facts[reason] = context.plan.facts[reason];
     }
     Json failed = Json::array();
-    for (std::size_t i = 0; i < site_.notifiers.size(); ++i) {
-      auto told = site_.notifiers[i]->announce(news, fmt::format("{}.{}", context.key, i + 1));
+    const auto whom = told_of(news.kind);
+    for (std::size_t i = 0; i < whom.size(); ++i) {
+      auto told = whom[i]->announce(news, fmt::format("{}.{}", context.key, i + 1));
       if (!told) failed.push_back(told.error().message());
     }
-    if (!between_steps(news.kind)) keep_skipped(context);
+    if (!follow_ && !between_steps(news.kind)) keep_skipped(context);
     for (const auto& text : failed) context.say("not announced: " + text.get<std::string>());
     return Json{{"not_announced", failed}};
   }
@@ -47,6 +55,13 @@ class Announce final : public StepKind {
  private:
   static bool between_steps(const std::string& kind) {
     return kind == "stopped" || kind == "waiting";
+  }
+
+  std::vector<notify::Notifier*> told_of(const std::string& kind) const {
+    auto whom = follow_ ? site_.followers : site_.notifiers;
+    if (!follow_ && between_steps(kind))
+      whom.insert(whom.end(), site_.followers.begin(), site_.followers.end());
+    return whom;
   }
 
   // A run that skips its checks has no other step that writes the report.
@@ -64,6 +79,8 @@ class Announce final : public StepKind {
     if (kind == "waiting")
       return fmt::format("{0}\nsee: belay show {1}; then: belay approve {1}, or belay reject {1}",
                          why, context.run);
+    if (kind == "begun") return context.plan.notes.value("subject", "");
+    if (kind == "ended" && !why.empty()) return why;
     if (kind == "put_back") return context.result_of("apply").value("summary", std::string());
     if (context.history.way_back) return "because of " + *context.history.way_back;
     return context.plan.notes.value("subject", "");
@@ -79,6 +96,8 @@ class Announce final : public StepKind {
     const auto of = plan.pipeline + (plan.release.empty() ? "" : " of " + plan.release);
     if (kind == "stopped") return fmt::format("run {} ({}) needs a person", context.run, of);
     if (kind == "waiting") return fmt::format("run {} ({}) waits for approval", context.run, of);
+    if (kind == "begun") return of + " has begun";
+    if (kind == "ended") return of + ": " + context.step.args.value("ending", std::string("ended"));
     if (kind == "put_back") return "put back what a rewind had taken (" + of_salvage(plan) + ")";
     if (kind == "rolled_back") {
       return "rolled back to " +
@@ -88,12 +107,32 @@ class Announce final : public StepKind {
   }
 
   Site& site_;
+  bool follow_ = false;
+};
+
+class Reviews final : public StepKind {
+ public:
+  explicit Reviews(Site& site) : site_(site) {}
+  Result<Json> perform(const StepContext& context) override {
+    return site_.reviews(context.plan, context.stop);
+  }
+
+ private:
+  Site& site_;
 };
 
 }  // namespace
 
 std::unique_ptr<StepKind> make_announce(Site& site) {
-  return std::make_unique<Announce>(site);
+  return std::make_unique<Announce>(site, false);
+}
+
+std::unique_ptr<StepKind> make_follow(Site& site) {
+  return std::make_unique<Announce>(site, true);
+}
+
+std::unique_ptr<StepKind> make_reviews(Site& site) {
+  return std::make_unique<Reviews>(site);
 }
 
 }  // namespace belay::engine

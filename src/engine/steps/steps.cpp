@@ -24,6 +24,8 @@ StepTable make_steps(Site& site) {
   table["tag"] = make_tag(site);
   table["announce"] = make_announce(site);
   table["clean_up"] = make_clean_up(site);
+  if (!site.followers.empty()) table["follow"] = make_follow(site);
+  if (site.reviews) table["reviews"] = make_reviews(site);
   return table;
 }
 

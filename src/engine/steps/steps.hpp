@@ -26,6 +26,8 @@ std::unique_ptr<StepKind> make_check(Site& site);     // check:  the environment
 std::unique_ptr<StepKind> make_watch(Site& site);     // watch:  the checks for a while
 std::unique_ptr<StepKind> make_tag(Site& site);       // tag
 std::unique_ptr<StepKind> make_announce(Site& site);  // announce, also between steps
+std::unique_ptr<StepKind> make_follow(Site& site);    // between steps: begun, ended
+std::unique_ptr<StepKind> make_reviews(Site& site);   // between steps: what was approved elsewhere
 std::unique_ptr<StepKind> make_clean_up(Site& site);  // clean_up
 
 StepTable make_steps(Site& site);
