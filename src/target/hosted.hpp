@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "base/time.hpp"
 #include "net/patience.hpp"
+#include "target/target.hpp"
 
 namespace belay::target {
 
@@ -28,5 +29,13 @@ class LongWait {
   Clock& clock_;
   Millis limit_, begun_;
 };
+
+// A platform's variables by name; without a value where it shows none.
+using Shown = std::map<std::string, std::optional<Secret>>;
+VariableNames beside(const Shown& shown, const Environment& wanted);
+// After they were set: looks a few times. unreachable, its effect unknown, naming those that the
+// platform goes on showing with another value.
+Status until_shown(const std::function<Result<VariableNames>()>& look, Clock& clock,
+                   const char* platform, const std::stop_token& stop);
 
 }  // namespace belay::target

@@ -12,6 +12,14 @@
 
 namespace belay::target {
 
+// How writers are held while data goes back: what is live is stopped; or a variable of the
+// application's own is set, and it is deployed anew with that, because a deployment keeps the
+// variables that it was made with.
+struct RailwayHold {
+  bool stop = false;
+  std::string variable = {}, on = {}, off = {};
+};
+
 struct RailwayConfig {
   std::string project;      // its id
   std::string environment;  // there: its id or name
@@ -21,6 +29,10 @@ struct RailwayConfig {
   std::string endpoint = "https://backboard.railway.com/graphql/v2";
   Millis limit = std::chrono::minutes(45);  // of a deployment
   Path folder;                              // what is known of each release; made when needed
+  std::optional<RailwayHold> hold = {};     // nothing: its writers cannot be held
+  // A keyed fingerprint of variables: a rollback of Railway's own brings the former values, so
+  // where this differs from then the commit is deployed anew. Not given: it always is.
+  std::function<std::string(const Environment&)> fingerprint = {};
   net::Patience patience = {};
   net::Trust trust = {};
 };

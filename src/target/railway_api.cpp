@@ -17,10 +17,12 @@ constexpr const char* place_query =
     "query project($id: String!) { project(id: $id) { "
     "environments { edges { node { id name } } } services { edges { node { id name } } } } }";
 constexpr const char* deployment_query =
-    "query deployment($id: String!) { deployment(id: $id) { id status canRollback meta } }";
+    "query deployment($id: String!) { deployment(id: $id) { id status canRollback "
+    "deploymentStopped meta } }";
 constexpr const char* deployments_query =
     "query deployments($input: DeploymentListInput!, $first: Int) { "
-    "deployments(input: $input, first: $first) { edges { node { id status canRollback meta } } } }";
+    "deployments(input: $input, first: $first) { edges { node { id status canRollback "
+    "deploymentStopped meta } } } }";
 constexpr const char* deploy_order =
     "mutation serviceInstanceDeployV2($environmentId: String!, $serviceId: String!, "
     "$commitSha: String) { serviceInstanceDeployV2(environmentId: $environmentId, "
@@ -29,6 +31,17 @@ constexpr const char* roll_back_order =
     "mutation deploymentRollback($id: String!) { deploymentRollback(id: $id) }";
 constexpr const char* cancel_order =
     "mutation deploymentCancel($id: String!) { deploymentCancel(id: $id) }";
+constexpr const char* stop_order =
+    "mutation deploymentStop($id: String!) { deploymentStop(id: $id) }";
+constexpr const char* restart_order =
+    "mutation deploymentRestart($id: String!) { deploymentRestart(id: $id) }";
+constexpr const char* variables_query =
+    "query variables($projectId: String!, $environmentId: String!, $serviceId: String, "
+    "$unrendered: Boolean) { variables(projectId: $projectId, environmentId: $environmentId, "
+    "serviceId: $serviceId, unrendered: $unrendered) }";
+constexpr const char* variables_order =
+    "mutation variableCollectionUpsert($input: VariableCollectionUpsertInput!) { "
+    "variableCollectionUpsert(input: $input) }";
 constexpr const char* log_query =
     "query buildLogs($deploymentId: String!, $limit: Int) { "
     "buildLogs(deploymentId: $deploymentId, limit: $limit) { message } }";
@@ -63,10 +76,11 @@ Result<Json> data_of(const net::Response& response, const char* operation) {
 }
 
 Result<RailwayDeployment> railway_deployment(const Json& json) {
-  RailwayDeployment read{text_in(json, "id"), text_in(json, "status"), "", false};
+  RailwayDeployment read{text_in(json, "id"), text_in(json, "status"), "", false, false};
   if (read.id.empty() || read.status.empty())
     return fail(Fault::corrupt, "Railway's answer has a deployment without id or status");
   read.can_roll_back = flag_in(json, "canRollback");
+  read.stopped = flag_in(json, "deploymentStopped");
   read.commit = text_in(member_in(json, "meta"), "commitHash");
   return read;
 }
@@ -204,10 +218,57 @@ Status RailwayApi::roll_back(const std::string& id, const std::stop_token& stop)
   return fail(Fault::refused, "Railway did not roll back to " + id);
 }
 
+Status RailwayApi::act_on(const char* operation, const char* query, const std::string& id,
+                          const std::stop_token& stop) {
+  TRY_LET(const auto data, read(operation, query, {{"id", id}}, stop));
+  if (flag_in(data, operation)) return {};
+  return fail(Fault::refused, fmt::format("Railway, {}: not done for {}", operation, id));
+}
+
 Status RailwayApi::cancel(const std::string& id, const std::stop_token& stop) {
-  TRY_LET(const auto data, read("deploymentCancel", cancel_order, {{"id", id}}, stop));
-  if (flag_in(data, "deploymentCancel")) return {};
-  return fail(Fault::refused, "Railway did not cancel " + id);
+  return act_on("deploymentCancel", cancel_order, id, stop);
+}
+
+Status RailwayApi::stop_running(const std::string& id, const std::stop_token& stop) {
+  return act_on("deploymentStop", stop_order, id, stop);
+}
+
+Status RailwayApi::restart(const std::string& id, const std::stop_token& stop) {
+  return act_on("deploymentRestart", restart_order, id, stop);
+}
+
+Result<std::map<std::string, std::optional<Secret>>> RailwayApi::variables(
+    const std::stop_token& stop) {
+  TRY_LET(const auto here, place(stop));
+  TRY_LET(const auto data, read("variables", variables_query,
+                                {{"projectId", config_.project},
+                                 {"environmentId", here.environment},
+                                 {"serviceId", here.service},
+                                 {"unrendered", true}},
+                                stop));
+  const auto& there = member_in(data, "variables");
+  if (!there.is_object()) return fail(Fault::corrupt, "Railway's answer has no variables");
+  std::map<std::string, std::optional<Secret>> found;
+  for (const auto& [name, value] : there.items()) {
+    if (name.starts_with("RAILWAY_")) continue;
+    found[name] = value.is_string() ? std::optional(Secret(value.get<std::string>()))
+                                    : std::optional<Secret>();
+  }
+  return found;
+}
+
+Status RailwayApi::set_variables(const Environment& values, const std::stop_token& stop) {
+  TRY_LET(const auto here, place(stop));
+  const Json input{{"projectId", config_.project},
+                   {"environmentId", here.environment},
+                   {"serviceId", here.service},
+                   {"variables", values},
+                   {"replace", false},
+                   {"skipDeploys", true}};
+  TRY_LET(const auto data,
+          read("variableCollectionUpsert", variables_order, {{"input", input}}, stop));
+  if (flag_in(data, "variableCollectionUpsert")) return {};
+  return fail(Fault::refused, "Railway did not take the variables");
 }
 
 Result<std::string> RailwayApi::build_log(const std::string& id, const std::stop_token& stop) {

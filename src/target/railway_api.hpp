@@ -14,6 +14,7 @@ struct RailwayDeployment {
   std::string id, status;
   std::string commit;  // of its meta; empty: not said
   bool can_roll_back = false;
+  bool stopped = false;  // nothing of it runs
 };
 
 // Live, or live and asleep until the next request.
@@ -34,7 +35,14 @@ class RailwayApi {
   Status roll_back(const std::string& id, const std::stop_token& stop);
   // Safe to repeat. refused when it is too late for that.
   Status cancel(const std::string& id, const std::stop_token& stop);
+  // Both safe to repeat; whether it is done is read from the deployment.
+  Status stop_running(const std::string& id, const std::stop_token& stop);
+  Status restart(const std::string& id, const std::stop_token& stop);
   Result<std::string> build_log(const std::string& id, const std::stop_token& stop);
+  // The service's own, as they are written there; sealed ones, and Railway's, are not among them.
+  Result<std::map<std::string, std::optional<Secret>>> variables(const std::stop_token& stop);
+  // For deployments made from now on. Safe to repeat.
+  Status set_variables(const Environment& values, const std::stop_token& stop);
 
  private:
   struct Place {
@@ -45,6 +53,8 @@ class RailwayApi {
                     const std::stop_token& stop);
   Result<Json> order(const char* operation, const char* query, const Json& variables,
                      const std::stop_token& stop);
+  Status act_on(const char* operation, const char* query, const std::string& id,
+                const std::stop_token& stop);
   Result<Place> place(const std::stop_token& stop);
 
   RailwayConfig config_;

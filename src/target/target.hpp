@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct Artifact {            // what prepare() makes a version from
   std::string user = {};
   Environment build_env = {};  // no secrets of the environment
   std::string commit = {};     // that `source` is of; empty: not known
+  Environment variables = {};  // hosted: set there before it is built; may hold secrets
 };
 
 enum class Phase {
@@ -54,6 +56,19 @@ struct VersionStatus {
   bool live = false;       // command target: what its `status` says
   int restarts = 0;        // since it was started
   std::string text;        // evidence, for people
+};
+
+// A platform's variables beside what a version is to have. Names, each in one of the sets.
+struct VariableNames {
+  std::set<std::string> added, changed, same;
+  std::set<std::string> unreadable;  // there, and the platform does not show its value
+  std::set<std::string> others;      // there, and not the version's: they are left alone
+};
+
+// Where a version can be asked before customers come to it.
+struct Preview {
+  std::string url;
+  std::map<std::string, std::string> headers;  // that each request must have; may hold secrets
 };
 
 using Output = std::function<void(std::string_view)>;
@@ -92,6 +107,29 @@ class Target {
     return fail(Fault::missing, version.service + " " + version.release + " has no folder here");
   }
   virtual bool behind_proxy() const = 0;  // traffic is ours to move and to hold
+  // Hosted: what setting these variables would change there. Changes nothing. Nothing: none are
+  // kept by this target.
+  virtual Result<std::optional<VariableNames>> variables(const Environment& /*wanted*/,
+                                                         std::stop_token /*stop*/) {
+    return std::optional<VariableNames>();
+  }
+  // Hosted: of a version that is prepared. Nothing: it can be asked only when it is live. refused,
+  // with the remedy: the platform would answer in its place.
+  virtual Result<std::optional<Preview>> preview(const Version& /*version*/,
+                                                 std::stop_token /*stop*/) {
+    return std::optional<Preview>();
+  }
+  // Hosted, where belay.yaml says how: keeps what is live of the service from writing, until it is
+  // let go on or a version is made live. Both may be repeated, by whoever goes on.
+  virtual bool can_hold() const { return false; }
+  virtual Status hold(const std::string& /*service*/, const std::string& /*key*/,
+                      const Output& /*output*/, std::stop_token /*stop*/) {
+    return {};
+  }
+  virtual Status let_go_on(const std::string& /*service*/, const std::string& /*key*/,
+                           const Output& /*output*/, std::stop_token /*stop*/) {
+    return {};
+  }
   // After a reboot: starts the supervisor of every version that should run and has none. Fine at
   // any time; the boot unit, the agent and every command may call it.
   virtual Status revive() { return {}; }

@@ -2,21 +2,17 @@
 #include "target/vercel.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <sys/stat.h>
 
 #include <set>
 
-#include "base/assert.hpp"
-#include "base/hash.hpp"
 #include "base/text.hpp"
 #include "target/hosted.hpp"
 #include "target/vercel_api.hpp"
+#include "target/vercel_files.hpp"
+#include "target/vercel_variables.hpp"
 #include "target/version_files.hpp"
 
 namespace belay::target {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -26,45 +22,7 @@ constexpr const char* meta_release = "belayRelease";
 constexpr const char* meta_commit = "belayCommit";
 constexpr const char* meta_key = "belayKey";
 
-constexpr std::size_t largest_file = std::size_t{100} << 20;
 constexpr int most_uploads = 4;  // of uploading what Vercel misses
-
-std::string sha1_of(std::string_view bytes) {
-  std::string digest(20, '\0');
-  unsigned size = 0;
-  ASSERT(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()),
-                    &size, EVP_sha1(), nullptr) == 1);
-  return hex(digest);
-}
-
-struct SourceFile {
-  Path path;
-  std::string name;  // in the deployment
-  std::string sha1;
-  std::uintmax_t bytes = 0;
-  unsigned mode = 0;
-};
-
-Result<std::vector<SourceFile>> files_in(const Path& folder) {
-  std::vector<SourceFile> files;
-  std::error_code code;
-  for (fs::recursive_directory_iterator at(folder, code), end; !code && at != end;
-       at.increment(code)) {
-    if (at->path().filename() == "node_modules" || at->path().filename() == ".git")
-      at.disable_recursion_pending();
-    if (!at->is_regular_file(code)) continue;
-    TRY_LET(const auto content, read_file(at->path(), largest_file));
-    struct stat facts {};
-    if (::stat(at->path().c_str(), &facts) != 0)
-      return errno_error(errno, "cannot look at " + at->path().string());
-    files.push_back({at->path(), at->path().lexically_relative(folder).generic_string(),
-                     sha1_of(content), content.size(), facts.st_mode});
-  }
-  if (code) return errno_error(code.value(), "cannot list " + folder.string());
-  std::sort(files.begin(), files.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
-  return files;
-}
 
 // A release's name has its time ("prod-20261123-101500"): nothing of it is older, whatever the two
 // clocks say. Nothing for other names.
@@ -100,6 +58,8 @@ class Vercel final : public Target {
                                 version.release, mine->meta.at(meta_commit)));
       }
     } else if (!mine || !is_of(*mine, meta_key, key)) {
+      if (!artifact.variables.empty())
+        TRY(set_variables(api_, artifact.variables, clock_, stop).in("the variables"));
       TRY_LET(mine, make(version, artifact, key, stop));
     }
     return follow(std::move(*mine), output, stop);
@@ -120,22 +80,16 @@ class Vercel final : public Target {
     return follow_domain(mine, output, stop);
   }
 
+  // The deployment has the variables it was built with. The project gets the release's again, for
+  // what is made there next; that customers are back does not depend on it.
   Status go_back(const Version& version, const Environment& env, const std::string& key,
                  const Output& output, std::stop_token stop) override {
-    TRY_LET(const auto mine, ready(version, stop));
-    TRY(let_others_end(mine, stop));
-    TRY_LET(const bool live, is_live(mine, stop));
-    if (live) return {};
-    auto back = api_.roll_back(mine.id, stop);
-    // Not each plan, nor each deployment, can be gone back to so; any can be promoted.
-    if (!back && back.error().fault == Fault::refused) {
-      if (output) output(back.error().message() + "; it is promoted instead\n");
-      return activate(version, env, key, output, stop);
-    }
-    TRY(std::move(back));
-    return follow_domain(mine, output, stop);
+    TRY(point_back(version, env, key, output, stop));
+    const auto set = env.empty() ? Status() : set_variables(api_, env, clock_, stop);
+    if (!set && output)
+      output("the variables for later deployments are not set: " + set.error().message() + "\n");
+    return {};
   }
-
   Result<VersionStatus> status(const Version& version) override {
     TRY(check_version(version));
     TRY_LET(const auto mine, find(version, {}));
@@ -200,6 +154,22 @@ class Vercel final : public Target {
 
   bool behind_proxy() const override { return false; }
 
+  Result<std::optional<VariableNames>> variables(const Environment& wanted,
+                                                 std::stop_token stop) override {
+    TRY_LET(auto names, compare_variables(api_, wanted, stop));
+    return std::optional(std::move(names));
+  }
+
+  Result<std::optional<Preview>> preview(const Version& version, std::stop_token stop) override {
+    TRY_LET(const auto mine, ready(version, stop));
+    if (mine.host.empty())
+      return fail(Fault::corrupt, "Vercel does not say where " + mine.id + " can be asked");
+    const bool plain = config_.endpoint.starts_with("http://");
+    Preview found{(plain ? "http://" : "https://") + mine.host, {}};
+    TRY(let_past_protection(found, stop));
+    return std::optional(std::move(found));
+  }
+
  private:
   static bool is_mine(const Deployment& deployment, const Version& version) {
     return is_of(deployment, meta_service, version.service) &&
@@ -231,6 +201,42 @@ class Vercel final : public Target {
   Result<bool> is_live(const Deployment& deployment, const std::stop_token& stop) {
     TRY_LET(const auto now, api_.deployment(config_.domain, stop));
     return now && now->id == deployment.id;
+  }
+
+  Status point_back(const Version& version, const Environment& env, const std::string& key,
+                    const Output& output, const std::stop_token& stop) {
+    TRY_LET(const auto mine, ready(version, stop));
+    TRY(let_others_end(mine, stop));
+    TRY_LET(const bool live, is_live(mine, stop));
+    if (live) return {};
+    auto back = api_.roll_back(mine.id, stop);
+    // Not each plan, nor each deployment, can be gone back to so; any can be promoted.
+    if (!back && back.error().fault == Fault::refused) {
+      if (output) output(back.error().message() + "; it is promoted instead\n");
+      return activate(version, env, key, output, stop);
+    }
+    TRY(std::move(back));
+    return follow_domain(mine, output, stop);
+  }
+
+  // Vercel must not answer in the application's place: a page of its own is no answer to a check.
+  Status let_past_protection(Preview& preview, const std::stop_token& stop) {
+    TRY_LET(const auto protection, api_.protection(stop));
+    if (!protection.on) return {};
+    const auto stands = "Vercel's deployment protection stands before " + preview.url;
+    const std::string remedy =
+        ": make a secret there under Protection Bypass for Automation and give it by "
+        "`bypass: ${NAME}`, or leave the check out with --skip-checks";
+    if (config_.bypass.empty()) return fail(Fault::refused, stands + remedy);
+    preview.headers["x-vercel-protection-bypass"] = config_.bypass.reveal();
+    if (protection.keys && protection.keys->contains(config_.bypass.reveal())) return {};
+    bool taken = false;
+    if (!protection.keys) {
+      TRY_LET(const auto answer, api_.look_at(preview, stop));
+      taken = answer.status != 401;
+    }
+    return taken ? Status()
+                 : Status(fail(Fault::refused, stands + ", and does not take `bypass`" + remedy));
   }
 
   // --- making one -----------------------------------------------------------------------------
@@ -290,7 +296,7 @@ class Vercel final : public Target {
       const auto file = std::find_if(files.begin(), files.end(),
                                      [&](const auto& each) { return each.sha1 == sha1; });
       if (file == files.end()) return fail(Fault::corrupt, "Vercel misses a file that is not ours");
-      TRY_LET(auto content, read_file(file->path, largest_file));
+      TRY_LET(auto content, read_file(file->path, largest_source_file));
       TRY(api_.upload(std::move(content), sha1, stop).in(file->name));
     }
     return {};

@@ -15,6 +15,7 @@ struct VercelConfig {
   std::string team;     // "team_..." or its slug; empty: the token's own account
   std::string domain;   // where customers are: whose deployment is live is read there
   Secret token;
+  Secret bypass;  // past the deployment protection; empty: none is known
   std::string endpoint = "https://api.vercel.com";
   Millis limit = std::chrono::minutes(45);  // of a build, or of pointing the domains
   net::Patience patience = {};

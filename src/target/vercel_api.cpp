@@ -18,6 +18,7 @@ Result<Deployment> deployment_from(const Json& json) {
   Deployment read;
   read.id = text_in(json, "id");
   if (read.id.empty()) read.id = text_in(json, "uid");
+  read.host = text_in(json, "url");
   read.state = text_in(json, "readyState");
   if (read.state.empty()) read.state = text_in(json, "state");
   if (read.id.empty() || read.state.empty())
@@ -41,6 +42,35 @@ Json refusal_in(const net::Response& response) {
       return *found;
   }
   return *json;
+}
+
+constexpr const char* production = "production";
+
+// {"target": ["production", ...]}, or one text; of a branch it is a preview's.
+bool is_for_production(const Json& json) {
+  const auto& target = member_in(json, "target");
+  if (target.is_string()) return target == production;
+  return target.is_array() && std::find(target.begin(), target.end(), production) != target.end();
+}
+
+// "sensitive" is never shown again, "system" is Vercel's own, "secret" only names another place.
+bool is_readable(const Json& json) {
+  const auto type = text_in(json, "type");
+  return type == "encrypted" || type == "plain";
+}
+
+Result<VercelVariable> variable_from(const Json& json) {
+  VercelVariable read{text_in(json, "id"), text_in(json, "key"), std::nullopt, false};
+  if (read.id.empty() || read.name.empty())
+    return fail(Fault::corrupt, "Vercel's answer has a variable without id or key");
+  const bool shown = text_in(json, "type") == "plain" || flag_in(json, "decrypted");
+  if (const auto& value = member_in(json, "value"); shown && value.is_string())
+    read.value = Secret(value.get<std::string>());
+  const auto& target = member_in(json, "target");
+  const auto& custom = member_in(json, "customEnvironmentIds");
+  read.elsewhere =
+      (target.is_array() && target.size() > 1) || (custom.is_array() && !custom.empty());
+  return read;
 }
 
 Error refusal_of(const net::Response& response, const std::string& what) {
@@ -228,6 +258,87 @@ Status VercelApi::remove(const std::string& id) {
           ask(request("DELETE", "/v13/deployments/" + net::percent_encoded(id)), {}));
   if (answer.status == 200 || answer.status == 204 || answer.status == 404) return {};
   return refusal_of(answer, "removing " + id);
+}
+
+Result<std::vector<VercelVariable>> VercelApi::variables(const std::set<std::string>& shown,
+                                                         const std::stop_token& stop) {
+  const auto project = net::percent_encoded(config_.project);
+  TRY_LET(const auto json, get("/v10/projects/" + project + "/env", {}, stop));
+  const auto& list = member_in(json, "envs");
+  if (!list.is_array()) return fail(Fault::corrupt, "Vercel's answer has no list of variables");
+  std::vector<VercelVariable> found;
+  for (const auto& each : list) {
+    if (!is_for_production(each)) continue;
+    TRY_LET(auto variable, variable_from(each));
+    if (!variable.value && shown.contains(variable.name) && is_readable(each)) {
+      TRY_LET(
+          const auto one,
+          get("/v1/projects/" + project + "/env/" + net::percent_encoded(variable.id), {}, stop));
+      TRY_LET(variable, variable_from(one));
+    }
+    found.push_back(std::move(variable));
+  }
+  return found;
+}
+
+Status VercelApi::add_variables(const std::map<std::string, Secret>& values,
+                                const std::stop_token& stop) {
+  Json list = Json::array();
+  for (const auto& [name, value] : values) {
+    list.push_back({{"key", name},
+                    {"value", value.reveal()},
+                    {"type", "encrypted"},
+                    {"target", Json::array({production})}});
+  }
+  auto order = request("POST", "/v10/projects/" + net::percent_encoded(config_.project) + "/env",
+                       {{"upsert", "true"}});
+  order.body = list.dump();
+  TRY_LET(const auto answer, ask(order, stop));
+  if (answer.status != 200 && answer.status != 201) return refusal_of(answer, "adding variables");
+  const auto json = parse_json(answer.body);
+  if (!json) return fail(Fault::corrupt, "Vercel, adding variables: the answer is no JSON");
+  for (const auto& each : member_in(*json, "failed")) {
+    const auto& error = member_in(each, "error");
+    const auto name =
+        text_in(error, "key").empty() ? text_in(error, "envVarKey") : text_in(error, "key");
+    return fail(Fault::refused, fmt::format("Vercel, adding the variable {}: {}: {}",
+                                            printable(name), printable(text_in(error, "code")),
+                                            printable(text_in(error, "message").substr(0, 300))));
+  }
+  return {};
+}
+
+Status VercelApi::change_variable(const std::string& id, const Secret& value,
+                                  const std::stop_token& stop) {
+  auto order = request("PATCH", "/v9/projects/" + net::percent_encoded(config_.project) + "/env/" +
+                                    net::percent_encoded(id));
+  order.body = Json{{"value", value.reveal()}}.dump();
+  TRY_LET(const auto answer, ask(order, stop));
+  return answer.status == 200 ? Status() : Status(refusal_of(answer, "changing a variable"));
+}
+
+Result<Protection> VercelApi::protection(const std::stop_token& stop) {
+  TRY_LET(const auto json, get("/v9/projects/" + net::percent_encoded(config_.project), {}, stop));
+  Protection found;
+  for (const auto* member : {"ssoProtection", "passwordProtection", "trustedIps"}) {
+    const auto& kind = member_in(json, member);
+    // What is not known yet protects, too.
+    if (kind.is_object() && text_in(kind, "deploymentType") != "preview") found.on = true;
+  }
+  if (const auto& keys = member_in(json, "protectionBypass"); keys.is_object()) {
+    found.keys.emplace();
+    for (const auto& [key, about] : keys.items()) found.keys->insert(key);
+  }
+  return found;
+}
+
+Result<net::Response> VercelApi::look_at(const Preview& preview, const std::stop_token& stop) {
+  net::Request look;
+  look.url = preview.url;
+  look.headers = preview.headers;
+  look.timeout = request_timeout;
+  look.largest_body = largest_answer;
+  return ask(look, stop);
 }
 
 Result<std::string> VercelApi::project_id(const std::stop_token& stop) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "base/json.hpp"
 #include "net/url.hpp"
@@ -15,6 +16,7 @@ namespace belay::target {
 
 struct Deployment {
   std::string id;
+  std::string host;    // its own address
   std::string state;   // readyState: QUEUED, BUILDING, READY, ERROR, ...
   std::string reason;  // what Vercel says of a failure
   std::map<std::string, std::string> meta;
@@ -31,6 +33,18 @@ struct Created {
 
 struct AliasRequest {
   std::string to, state;  // deployment; pending, in-progress, succeeded, failed, skipped
+};
+
+struct VercelVariable {
+  std::string id, name;
+  std::optional<Secret> value;  // nothing: Vercel does not show it
+  bool elsewhere = false;       // another environment of the project has it, too
+};
+
+// Of a project: who may ask its deployments at their own addresses.
+struct Protection {
+  bool on = false;                            // for those of production
+  std::optional<std::set<std::string>> keys;  // what lets automation past; nothing: not shown
 };
 
 class VercelApi {
@@ -54,6 +68,15 @@ class VercelApi {
   // What its build wrote.
   Result<std::string> log(const std::string& id, const std::stop_token& stop);
   Status remove(const std::string& id);
+  // The project's variables for production. The values of those in `shown` are asked for, too.
+  Result<std::vector<VercelVariable>> variables(const std::set<std::string>& shown,
+                                                const std::stop_token& stop);
+  // Both are safe to repeat: a name that is there by then gets the value.
+  Status add_variables(const std::map<std::string, Secret>& values, const std::stop_token& stop);
+  Status change_variable(const std::string& id, const Secret& value, const std::stop_token& stop);
+  Result<Protection> protection(const std::stop_token& stop);
+  // What answers there, whatever its status.
+  Result<net::Response> look_at(const Preview& preview, const std::stop_token& stop);
 
  private:
   net::Request request(const std::string& method, const std::string& path,

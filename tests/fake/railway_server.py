@@ -6,7 +6,11 @@ Each request is held against that schema: arguments with their types, fields tha
 a scalar. A wrong one gets an error, as from Railway with status 200, and is listed under "complaints"
 at /-/state; /-/reset forgets everything. A deployment goes a status further each time it is looked at.
 Those of a commit that begins with `bad` fail; what is live then stays. When one is up, the one before it
-is removed, and keeps its image.
+is removed, and keeps its image. A deployment has the service's variables as they were when it was made; a
+rollback brings them back. One that is stopped, or started again, is that when it was looked at.
+
+/-/set?restart=no refuses restarts; /-/set?name=N&value=V makes a variable, &sealed=yes one that is not shown.
+Orders that were carried out are listed at /-/state, too.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
@@ -15,10 +19,11 @@ import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 TOKEN, PROJECT, ENVIRONMENT, SERVICE = "railway-token", "project-1", "env-1", "service-1"
 LOCK = threading.Lock()
-DEPLOYMENTS, COMPLAINTS = [], []
+DEPLOYMENTS, COMPLAINTS, VARIABLES, SEALED, WISHES, ORDERS = [], [], {}, set(), {}, []
 
 SCHEMA = {
     "query": {
@@ -26,11 +31,17 @@ SCHEMA = {
         "deployment": ({"id": "String!"}, "Deployment"),
         "deployments": ({"input": "DeploymentListInput!", "first": "Int", "after": "String", "last": "Int",
                          "before": "String"}, "QueryDeploymentsConnection"),
-        "buildLogs": ({"deploymentId": "String!", "limit": "Int", "filter": "String"}, "Log")},
+        "variables": ({"environmentId": "String!", "projectId": "String!", "serviceId": "String",
+                       "unrendered": "Boolean"}, None),
+        "buildLogs": ({"deploymentId": "String!", "limit": "Int", "filter": "String", "startDate": "DateTime",
+                       "endDate": "DateTime"}, "Log")},
     "mutation": {
         "serviceInstanceDeployV2": ({"environmentId": "String!", "serviceId": "String!", "commitSha": "String"}, None),
         "deploymentRollback": ({"id": "String!"}, None),
-        "deploymentCancel": ({"id": "String!"}, None)}}
+        "deploymentCancel": ({"id": "String!"}, None),
+        "deploymentStop": ({"id": "String!"}, None),
+        "deploymentRestart": ({"id": "String!"}, None),
+        "variableCollectionUpsert": ({"input": "VariableCollectionUpsertInput!"}, None)}}
 TYPES = {
     "Project": {"id": None, "name": None, "environments": "EnvironmentConnection", "services": "ServiceConnection"},
     "EnvironmentConnection": {"edges": "EnvironmentEdge"}, "EnvironmentEdge": {"node": "Named", "cursor": None},
@@ -104,6 +115,8 @@ def parse(text, variables):
 
 
 def step(deployment):
+    if deployment["-then"] is not None:
+        deployment["deploymentStopped"], deployment["-then"] = deployment["-then"], None
     bad = deployment["meta"]["commitHash"].startswith("bad")
     after = {"QUEUED": "BUILDING", "BUILDING": "FAILED" if bad else "DEPLOYING", "DEPLOYING": "SUCCESS"}
     status = after.get(deployment["status"], deployment["status"])
@@ -116,7 +129,8 @@ def step(deployment):
 
 def make(commit):
     DEPLOYMENTS.append({"id": f"deployment-{len(DEPLOYMENTS) + 1}", "status": "QUEUED", "canRollback": False,
-                        "meta": {"commitHash": commit}})
+                        "meta": {"commitHash": commit}, "deploymentStopped": False, "-then": None,
+                        "variables": dict(VARIABLES)})
     return DEPLOYMENTS[-1]["id"]
 
 
@@ -125,6 +139,10 @@ def one(name):
         if each["id"] == name:
             return each
     raise Refused("Deployment not found")
+
+
+def shown(deployment):
+    return {name: deployment.get(name) for name in TYPES["Deployment"]}
 
 
 def connection(nodes):
@@ -141,16 +159,35 @@ def answer(field, values):
         wanted = values["input"]
         need(set(wanted) <= {"projectId", "environmentId", "serviceId", "includeDeleted", "status"}, "DeploymentListInput")
         need((wanted["environmentId"], wanted["serviceId"]) == (ENVIRONMENT, SERVICE), "another service's deployments")
-        return connection(list(reversed(DEPLOYMENTS))[:values.get("first") or 500])
+        return connection([shown(each) for each in reversed(DEPLOYMENTS)][:values.get("first") or 500])
     if field == "deployment":
         step(one(values["id"]))
-        return one(values["id"])
+        return shown(one(values["id"]))
     if field == "buildLogs":
         return [{"message": "Building"}, {"message": f"{one(values['deploymentId'])['status']} it is"}]
+    if field == "variables":
+        need((values["environmentId"], values["serviceId"], values["projectId"]) == (ENVIRONMENT, SERVICE, PROJECT),
+             "another service's variables")
+        return {"RAILWAY_SERVICE_ID": SERVICE, **{name: value for name, value in VARIABLES.items() if name not in SEALED}}
+    if field == "variableCollectionUpsert":
+        wanted = values["input"]
+        need(set(wanted) <= {"projectId", "environmentId", "serviceId", "variables", "replace", "skipDeploys"},
+             "VariableCollectionUpsertInput")
+        need((wanted["environmentId"], wanted["serviceId"], wanted["projectId"]) == (ENVIRONMENT, SERVICE, PROJECT),
+             "another service's variables")
+        need(all(isinstance(value, str) for value in wanted["variables"].values()), "EnvironmentVariables")
+        need(wanted.get("replace") is False and wanted.get("skipDeploys") is True, "others would be lost, or deployed")
+        VARIABLES.update(wanted["variables"])
+        return True
     if field == "serviceInstanceDeployV2":
         need((values["environmentId"], values["serviceId"]) == (ENVIRONMENT, SERVICE), "another service's deployment")
         return make(values["commitSha"])
     former = one(values["id"])
+    if field in ("deploymentStop", "deploymentRestart"):
+        if former["status"] != "SUCCESS" or (field == "deploymentRestart" and WISHES.get("restart") == "no"):
+            raise Refused("Deployment cannot be stopped or restarted")
+        former["-then"] = field == "deploymentStop"
+        return True
     if field == "deploymentCancel":
         if former["status"] not in ("QUEUED", "BUILDING"):
             raise Refused("Deployment cannot be cancelled")
@@ -158,6 +195,8 @@ def answer(field, values):
         return True
     if not former["canRollback"]:
         raise Refused("Deployment cannot be rolled back")
+    VARIABLES.clear()
+    VARIABLES.update(former["variables"])
     make(former["meta"]["commitHash"])
     return True
 
@@ -179,8 +218,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         with LOCK:
             if self.path == "/-/reset":
-                DEPLOYMENTS.clear(), COMPLAINTS.clear()
-            self.reply({"deployments": DEPLOYMENTS, "complaints": COMPLAINTS})
+                DEPLOYMENTS.clear(), COMPLAINTS.clear(), VARIABLES.clear(), SEALED.clear(), WISHES.clear(), ORDERS.clear()
+            told = dict(parse_qsl(urlsplit(self.path).query))
+            if "name" in told:
+                VARIABLES[told["name"]] = told["value"]
+                SEALED.update([told["name"]] if "sealed" in told else [])
+            else:
+                WISHES.update(told)
+            self.reply({"deployments": DEPLOYMENTS, "complaints": COMPLAINTS, "variables": VARIABLES, "orders": ORDERS})
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -190,7 +235,10 @@ class Handler(BaseHTTPRequestHandler):
                     raise Refused("Not Authorized")
                 need(self.headers.get("Content-Type") == "application/json", "Content-Type")
                 field, values = parse(asked["query"], asked.get("variables") or {})
-                self.reply({"data": {field: answer(field, values)}})
+                answered = answer(field, values)
+                if field in SCHEMA["mutation"]:
+                    ORDERS.append(f"{field} {values.get('id') or values.get('commitSha') or ''}".strip())
+                self.reply({"data": {field: answered}})
             except Refused as refused:
                 self.reply({"errors": [{"message": str(refused)}], "data": None})
 

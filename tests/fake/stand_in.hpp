@@ -20,6 +20,8 @@ class StandIn {
   void forget() const { static_cast<void>(ask("/-/reset")); }
   // "set?issues=off": what else its script knows to be told.
   Json tell(const std::string& what) const { return ask("/-/" + what); }
+  // What its script says of "/-/set".
+  void set(const std::string& query) const { static_cast<void>(tell("set?" + query)); }
 
  private:
   Json ask(const std::string& path) const;

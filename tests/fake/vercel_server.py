@@ -4,7 +4,12 @@
 What a request must have is checked: a wrong one is answered 400 with what is wrong, and is listed
 under "complaints" at /-/state, where a test also reads what there is; /-/reset forgets everything. A deployment is QUEUED,
 BUILDING and then READY, a state each time it is looked at; ERROR when its files have one named
-`broken`. Domains follow an order only after they were asked for twice.
+`broken`. Domains follow an order only after they were asked for twice. A deployment has the project's
+variables for production as they were when it was made, and answers at its own address: 500 when its
+files have one named `sick`, and Vercel's own 401 where the project is protected.
+
+/-/set?protection=on and &bypass=SECRET protect it; &shows_keys=no hides the secret from who asks for
+the project. /-/set?key=K&value=V&type=T&target=A,B makes a variable.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
@@ -18,7 +23,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN, TEAM, PROJECT, DOMAIN = "vercel-token", "team_shop", "prj_frontend", "shop.example.org"
 LOCK = threading.Lock()
-FILES, DEPLOYMENTS, COMPLAINTS = {}, [], []
+FILES, DEPLOYMENTS, COMPLAINTS, VARIABLES = {}, [], [], []
+PROTECTION, PORT = {}, []
+VARIABLE_TYPES, TARGETS = ("system", "encrypted", "plain", "sensitive"), ("production", "preview", "development")
 ALIAS = {"to": None, "order": None, "looks": 0, "pinned": False}
 
 
@@ -87,14 +94,82 @@ def create(body):
     if missing:
         raise Refused(400, "missing_files", "Missing files", missing=missing)
     number = len(DEPLOYMENTS) + 1
-    made = {"id": f"dpl_{number}", "url": f"frontend-{number}.vercel.app", "name": body["name"], "projectId": PROJECT,
+    made = {"id": f"dpl_{number}", "url": f"frontend-{number}.localhost:{PORT[0]}", "name": body["name"], "projectId": PROJECT,
             "target": body.get("target"), "readyState": "QUEUED", "aliasAssigned": False, "alias": [],
             "meta": body.get("meta", {}), "createdAt": int(time.time() * 1000) + number,
             "-broken": any(each["file"].split("/")[-1] == "broken" for each in body["files"]),
+            "-sick": any(each["file"].split("/")[-1] == "sick" for each in body["files"]),
+            "-variables": {each["key"]: each["value"] for each in VARIABLES if "production" in each["target"]},
             "-auto": body.get("autoAssignCustomDomains", True)}
     need(not made["-auto"], "the stand-in's domains are never assigned unasked")
     DEPLOYMENTS.append(made)
     return shown(made, True)
+
+
+def variable(key, value, kind, target):
+    VARIABLES.append({"id": f"env_{len(VARIABLES) + 1}", "key": key, "value": value, "type": kind, "target": target,
+                      "customEnvironmentIds": []})
+    return VARIABLES[-1]
+
+
+def shown_variable(each, decrypted):
+    """A list shows values of plain ones only; a sensitive one's is never shown again."""
+    readable = each["type"] == "plain" or (decrypted and each["type"] == "encrypted")
+    return {**each, "value": each["value"] if readable else "" if each["type"] == "sensitive" else "eyJ2IjoidjIi",
+            "decrypted": decrypted and readable}
+
+
+def need_variable(body, required):
+    known = {"key", "value", "type", "target", "gitBranch", "comment", "customEnvironmentIds"}
+    need(isinstance(body, dict) and set(body) <= known, "should NOT have additional properties")
+    need(required <= set(body), f"should have required properties {sorted(required)}")
+    need(isinstance(body.get("value", ""), str) and isinstance(body.get("key", ""), str), "`key` or `value` is no string")
+    need(body.get("type", "plain") in VARIABLE_TYPES, "`type` should be equal to one of the allowed values")
+    need(isinstance(body.get("target", []), list) and set(body.get("target", [])) <= set(TARGETS), "`target` is wrong")
+
+
+def add_variables(bodies, upsert):
+    created, failed = [], []
+    for body in bodies:
+        need_variable(body, {"key", "value", "type", "target"})
+        there = [each for each in VARIABLES if each["key"] == body["key"] and set(each["target"]) & set(body["target"])]
+        if there and not upsert:
+            failed.append({"error": {"code": "ENV_CONFLICT", "message": "already exists", "key": body["key"]}})
+        elif there:
+            need(not (there[0]["type"] == "sensitive" and body["type"] != "sensitive"), "cannot change a sensitive type")
+            there[0].update(value=body["value"], type=body["type"])
+            created.append(there[0])
+        else:
+            created.append(variable(body["key"], body["value"], body["type"], body["target"]))
+    return {"created": [shown_variable(each, False) for each in created], "failed": failed}
+
+
+def project_variables(method, words, query, data):
+    if method == "GET" and words[0] == "v10" and len(words) == 4:
+        return 200, {"envs": [shown_variable(each, False) for each in VARIABLES]}
+    if method == "POST" and words[0] == "v10" and len(words) == 4:
+        bodies = json.loads(data)
+        return 201, add_variables(bodies if isinstance(bodies, list) else [bodies], query.get("upsert") == "true")
+    for each in VARIABLES:
+        if words[4:] != [each["id"]]:
+            continue
+        if method == "GET" and words[0] == "v1":
+            return 200, shown_variable(each, True)
+        if method == "PATCH" and words[0] == "v9":
+            body = json.loads(data)
+            need_variable(body, set())
+            each.update({name: body[name] for name in body})
+            return 200, shown_variable(each, False)
+    raise Refused(404, "not_found", "The environment variable was not found.")
+
+
+def told(query):
+    """A test's own word, at /-/set."""
+    if "key" in query:
+        variable(query["key"], query["value"], query["type"], query["target"].split(","))
+    else:
+        PROTECTION.update(query)
+    return {}
 
 
 def order(kind, name):
@@ -128,9 +203,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, status, body):
+    def answer(self, status, body, cookie=None):
         data = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
+        if cookie:
+            self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -142,17 +219,31 @@ class Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with LOCK:
             try:
+                if ".localhost" in self.headers.get("Host", ""):
+                    return self.answer(*self.application())
                 self.answer(*self.route(parts.path, query, data))
             except Refused as refused:
                 self.answer(refused.status, refused.body)
 
-    do_GET = do_POST = do_DELETE = serve
+    do_GET = do_POST = do_DELETE = do_PATCH = serve
+
+    def application(self):
+        """What answers at a deployment's own address."""
+        deployment = found(self.headers["Host"])
+        past = self.headers.get("x-vercel-protection-bypass") == PROTECTION.get("bypass", "")
+        if PROTECTION.get("protection") == "on" and not past:
+            return 401, {"error": "Authentication Required"}, "_vercel_sso_nonce=abc; Max-Age=3600; Path=/"
+        if deployment["readyState"] != "READY":
+            return 404, {"error": "DEPLOYMENT_NOT_FOUND"}
+        return 500 if deployment["-sick"] else 200, {"status": "ok", "variables": deployment["-variables"]}
 
     def route(self, path, query, data):
         if path == "/-/state":
-            return 200, {"deployments": DEPLOYMENTS, "alias": ALIAS, "complaints": COMPLAINTS}
+            return 200, {"deployments": DEPLOYMENTS, "alias": ALIAS, "complaints": COMPLAINTS, "variables": VARIABLES}
+        if path == "/-/set":
+            return 200, told(query)
         if path == "/-/reset":
-            FILES.clear(), DEPLOYMENTS.clear(), COMPLAINTS.clear()
+            FILES.clear(), DEPLOYMENTS.clear(), COMPLAINTS.clear(), VARIABLES.clear(), PROTECTION.clear()
             ALIAS.update(to=None, order=None, looks=0, pinned=False)
             return 200, {}
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -190,8 +281,15 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(404, "not_found", f"no such path: {self.command} {'/'.join(words)}")
 
     def project(self, words, query, data):
+        if words[3:4] == ["env"]:
+            return project_variables(self.command, words, query, data)
         if self.command == "GET" and words[0] == "v9" and len(words) == 3:
-            info = {"id": PROJECT, "name": "frontend"}
+            info = {"id": PROJECT, "name": "frontend", "ssoProtection": None}
+            if PROTECTION.get("protection") == "on":
+                info["ssoProtection"] = {"deploymentType": "prod_deployment_urls_and_all_previews"}
+            if PROTECTION.get("shows_keys") != "no":
+                keys = [PROTECTION["bypass"]] if PROTECTION.get("bypass") else []
+                info["protectionBypass"] = {key: {"createdAt": 1, "scope": "automation-bypass"} for key in keys}
             if query.get("rollbackInfo") == "true":
                 info["lastAliasRequest"] = ALIAS["order"]
             return 200, info
@@ -206,6 +304,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    PORT.append(server.server_address[1])
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(json.dumps({"port": server.server_address[1]}), flush=True)
     sys.stdin.read()

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Railway target on its stand-in.
+#pragma once
+
+#include "base/hash.hpp"
+#include "target/railway.hpp"
+#include "tests/contract/target_contract.hpp"
+#include "tests/fake/stand_in.hpp"
+#include "tests/support/fake_world.hpp"
+
+namespace belay::contract {
+
+class RailwaySubject final : public TargetSubject {
+ public:
+  RailwaySubject() {
+    config.project = "project-1";
+    config.environment = "production";
+    config.service = "backend";
+    config.token = Secret("railway-token");
+    config.endpoint = stand_in.proxy().url() + "/graphql/v2";
+    config.limit = std::chrono::minutes(10);
+    config.fingerprint = [](const Environment& env) {
+      std::string all;
+      for (const auto& [name, value] : env) all += name + "=" + value + ";";
+      return sha256_hex(all);
+    };
+    config.fingerprint = [](const Environment& env) {
+      std::string all;
+      for (const auto& [name, value] : env) all += name + "=" + value + ";";
+      return sha256_hex(all);
+    };
+    remake();
+  }
+  void remake() { target_ = target::make_railway(config, clock, random_); }
+  target::Target& target() override { return *target_; }
+  target::Artifact good() override {
+    target::Artifact artifact;
+    artifact.commit = "c0ffee";
+    return artifact;
+  }
+  target::Artifact broken() override {
+    target::Artifact artifact;
+    artifact.commit = "bad0";
+    return artifact;
+  }
+  void reset() {
+    stand_in.proxy().plan({});
+    stand_in.forget();
+    std::filesystem::remove_all(config.folder);
+    remake();
+  }
+
+ private:
+  ScratchFolder scratch_ = ScratchFolder::make("belay-railway").value();
+
+ public:
+  belay::testing::StandIn stand_in{"railway_server.py"};
+  target::RailwayConfig config = in(scratch_.path() / "known");
+  FakeClock clock;
+
+ private:
+  static target::RailwayConfig in(const Path& folder) {
+    target::RailwayConfig config;
+    config.folder = folder;
+    return config;
+  }
+  SeededRandom random_;
+  std::unique_ptr<target::Target> target_;
+};
+
+}  // namespace belay::contract
