@@ -73,6 +73,12 @@ Status Fingerprints::keep(const target::Version& version, const std::set<std::st
   return done;
 }
 
+std::string Fingerprints::of(const Environment& env, Random& random) const {
+  const auto key = made_key(random);
+  if (!key) return {};
+  return hex(hmac_sha256(key->reveal(), "belay.environment.1\n" + canonical(Json(env))));
+}
+
 // Whatever cannot be read is not known.
 std::optional<Fingerprints::Prints> Fingerprints::kept(const target::Version& version,
                                                        const Secret& key) const {
@@ -122,11 +128,14 @@ SecretChanges Fingerprints::compare(
 std::set<std::string> secrets_of(const pipeline::Spec& present, const std::string& environment,
                                  const pipeline::Service& service) {
   std::map<std::string, pipeline::Template> env;
-  if (const auto* database = pipeline::database_of(present, environment))
-    env[database->env] = database->uri;
+  const auto* database = pipeline::database_of(present, environment);
+  if (database != nullptr) env[database->env] = database->uri;
   for (const auto& [name, text] : service.env) env[name] = text;
   for (const auto& placed : present.environment(environment)->services) {
     if (placed.service != service.name) continue;
+    // A platform is given what belay.yaml says, and no more.
+    if (is_hosted(placed) && database != nullptr && !service.env.contains(database->env))
+      env.erase(database->env);
     for (const auto& [name, text] : placed.env) env[name] = text;
   }
   std::set<std::string> names;

@@ -39,6 +39,9 @@ class Fingerprints {
   // either. Makes the key when there is none.
   Status keep(const target::Version& version, const std::set<std::string>& names,
               const Resolve& resolve, Random& random) const;
+  // Of all that a version is given at a place of its own, values and names. Makes the key when
+  // there is none; empty when that cannot be.
+  std::string of(const Environment& env, Random& random) const;
   // Of a release's services with their names. Makes no key.
   SecretChanges compare(const std::string& release,
                         const std::map<std::string, std::set<std::string>>& names_by_service,

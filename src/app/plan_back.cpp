@@ -226,6 +226,8 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
         changes_between(source.get(), old, *env, desk.project.folder, live.commit, plan.commit);
     if (auto note = secrets_since(desk, old, *env, plan.release); !note.is_null())
       plan.notes["secrets"] = std::move(note);
+    if (auto note = variables_there(desk, plan, old, *env); !note.is_null())
+      plan.notes["variables"] = std::move(note);
     TRY_LET(parts.to_build, to_build(desk, source.get(), *env, old, *target));
   }
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;

@@ -80,6 +80,12 @@ Json warnings_of(const pipeline::Plan& plan, const pipeline::EnvironmentSpec& en
 Json secrets_since(const Desk& desk, const pipeline::Spec& release,
                    const pipeline::EnvironmentSpec& env, const std::string& tag);
 
+// Services on platforms that are given variables: how those there differ from what the plan's
+// release is to have, by name, and which secrets are others than when it was made. Or why that is
+// not known. Asks the platforms; null where no service is given any. A note.
+Json variables_there(Desk& desk, const pipeline::Plan& plan, const pipeline::Spec& release,
+                     const pipeline::EnvironmentSpec& env);
+
 // belay.yaml of `tag` can be started again, as far as this plan needs it; what today's rules say
 // against it goes into the notes.
 Status tell_old_file(pipeline::Plan& plan, const StoredSpec& stored, const Needs& needs);

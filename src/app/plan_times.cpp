@@ -66,6 +66,28 @@ std::optional<Millis> expected(const std::vector<Step>& steps, const Json& times
   return all;
 }
 
+// Who goes on writing while data goes back, although others are held; or would, if it went back.
+std::string not_held(const Plan& plan, const pipeline::EnvironmentSpec& env) {
+  const bool deploy = plan.pipeline == "deploy";
+  const auto& steps = deploy ? plan.back : plan.steps;
+  const auto has = [&](const char* kind) {
+    return std::any_of(steps.begin(), steps.end(),
+                       [kind](const Step& step) { return step.kind == kind; });
+  };
+  // Without any fence a plan of the way back says more than this.
+  if (!has("rewind") || (!deploy && !has("hold"))) return {};
+  std::vector<std::string> names;
+  for (const auto& placed : env.services) {
+    const bool command = placed.target == pipeline::Placement::Target::command;
+    if ((is_hosted(placed) && !placed.hold) || command) names.push_back(placed.service);
+  }
+  if (names.empty()) return {};
+  return fmt::format("{} {} not held back from writing {}: {}", join(names, ", "),
+                     names.size() == 1 ? "is" : "are",
+                     deploy ? "if the data goes back" : "while the data goes back",
+                     "stop what writes there by hand");
+}
+
 }  // namespace
 
 // What steps took in earlier runs of the same pipeline.
@@ -113,6 +135,7 @@ Json warnings_of(const Plan& plan, const pipeline::EnvironmentSpec& env) {
             : "; for a migration that it cannot bear: strategy: all_at_once, where customers' "
               "requests wait from before the migration until after the switch"));
   }
+  if (auto text = not_held(plan, env); !text.empty()) out.push_back(std::move(text));
   return out;
 }
 

@@ -183,6 +183,8 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
                 {"policy", choice.notes}};
   put_some(plan.notes, "uncommitted", dirty);
   put_some(plan.notes, "not_carried", left_out);
+  if (auto note = variables_there(desk, plan, shipped, *env); !note.is_null())
+    plan.notes["variables"] = std::move(note);
   plan.notes["warnings"] = warnings_of(plan, *env);
   if (!plan.facts.contains("skip_checks") &&
       engine::asked_of(shipped, checked_in(shipped, *env)).empty())

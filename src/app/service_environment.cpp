@@ -48,21 +48,39 @@ struct Env {  // what environment_of needs, shared by the two functions of the s
                          const pipeline::Template* uri) const {
     Environment env = plain;
     env["HOST"] = "127.0.0.1";
-    env["BELAY_PROJECT"] = site->present.project;
-    env["BELAY_ENVIRONMENT"] = site->environment;
-    env["BELAY_SERVICE"] = service;
-    env["BELAY_RELEASE"] = release;
+    name_it(env, service, release);
     if (const auto* database = database_of(site->present, site->environment)) {
       TRY_LET(auto value, secrets->expand(uri != nullptr ? *uri : database->uri));
       env[database->env] = value.reveal();
     }
+    TRY(add_written(env, service, release));
+    return env;
+  }
+
+  // A platform has the rest; where belay.yaml says nothing, nothing is said to it.
+  Result<Environment> hosted(const std::string& service, const std::string& release) const {
+    Environment env;
+    TRY(add_written(env, service, release));
+    if (!env.empty()) name_it(env, service, release);
+    return env;
+  }
+
+  void name_it(Environment& env, const std::string& service, const std::string& release) const {
+    env["BELAY_PROJECT"] = site->present.project;
+    env["BELAY_ENVIRONMENT"] = site->environment;
+    env["BELAY_SERVICE"] = service;
+    env["BELAY_RELEASE"] = release;
+  }
+
+  // What belay.yaml says: of the release, and of its place.
+  Status add_written(Environment& env, const std::string& service,
+                     const std::string& release) const {
     const auto& spec = site->service(release, service);
     const auto* placed = site->placement(service);
     const auto& file = placed != nullptr && placed->env_file ? placed->env_file : spec.env_file;
     if (file) TRY(add_file(env, *file, release));
     TRY(add(env, spec.env));
-    if (placed != nullptr) TRY(add(env, placed->env));
-    return env;
+    return placed != nullptr ? add(env, placed->env) : Status();
   }
 };
 
@@ -76,7 +94,9 @@ void wire_environments(Works& works, const Environment& plain,
     return value.reveal();
   };
   works.site.environment_of = [env](const std::string& service, const std::string& release) {
-    return env.of(service, release, nullptr);
+    const auto* placed = env.site->placement(service);
+    return placed != nullptr && is_hosted(*placed) ? env.hosted(service, release)
+                                                   : env.of(service, release, nullptr);
   };
   works.site.migration_environment = [env](const std::string& release) -> Result<Environment> {
     const auto* migration = env.site->migration(release);

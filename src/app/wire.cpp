@@ -136,6 +136,9 @@ Result<std::unique_ptr<target::Target>> vercel(Desk& desk, Secrets& secrets,
   config.team = placed.team;
   config.domain = placed.domains.front();
   TRY_LET(config.token, secrets.expand(*placed.token).in(placed.service + ".token"));
+  if (placed.bypass) {
+    TRY_LET(config.bypass, secrets.expand(*placed.bypass).in(placed.service + ".bypass"));
+  }
   if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
   config.limit = placed.limit;
   return target::make_vercel(std::move(config), desk.world().clock, desk.world().random);
@@ -156,6 +159,12 @@ Result<std::unique_ptr<target::Target>> railway(Desk& desk, Secrets& secrets,
   if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
   config.limit = placed.limit;
   config.folder = desk.project.places.environment(environment) / "railway";
+  if (const auto& hold = placed.hold)
+    config.hold = target::RailwayHold{hold->stop, hold->variable, hold->on, hold->off};
+  config.fingerprint = [prints = fingerprints_of(desk.project.places, environment),
+                        &random = desk.world().random](const Environment& env) {
+    return prints.of(env, random);
+  };
   return target::make_railway(std::move(config), desk.world().clock, desk.world().random);
 }
 
@@ -397,6 +406,12 @@ Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan) 
   TRY(names_are_known(works->site, plan));
   TRY(name_own_journal(*desk.journal, desk.project.places.environment(plan.environment)));
   return works;
+}
+
+Result<std::unique_ptr<Works>> wire_plan(Desk& desk, const pipeline::Plan& plan) {
+  TRY_LET(auto texts, config_of(plan));
+  if (!plan.release.empty()) texts.commits.emplace(plan.release, plan.commit);
+  return wire(desk, texts, plan, {false, true, false});
 }
 
 Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment,

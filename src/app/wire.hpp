@@ -49,6 +49,9 @@ Result<std::unique_ptr<Works>> wire_run(Desk& desk, const pipeline::Plan& plan);
 // anything was changed. On a machine that has none of their secrets.
 Result<std::unique_ptr<Works>> wire_bare(Desk& desk, const pipeline::Plan& plan);
 
+// To look at what a plan would change where its services run: no secret needs to be there.
+Result<std::unique_ptr<Works>> wire_plan(Desk& desk, const pipeline::Plan& plan);
+
 // For commands beside runs: the present file only.
 Result<std::unique_ptr<Works>> wire_present(Desk& desk, const std::string& environment,
                                             Wanted wanted);

@@ -2,6 +2,7 @@
 // A plan as text that could be read out over the telephone.
 #include <fmt/format.h>
 
+#include "base/counted.hpp"
 #include "base/text.hpp"
 #include "cli/screen.hpp"
 #include "engine/put_back.hpp"
@@ -81,6 +82,54 @@ std::string secret_lines(const Plan& plan) {
   return fmt::format("  secrets   present values; since {} was last started:\n", since) + out;
 }
 
+std::string names_of(const Json& note, const char* list) {
+  std::vector<std::string> names;
+  for (const auto& name : note.value(list, Json::array())) names.push_back(shown(name));
+  if (const auto more = note.value(std::string(list) + "_more", std::size_t{0}); more > 0)
+    names.push_back(with_commas(more) + " more");
+  return join(names, ", ");
+}
+
+std::size_t count_of(const Json& note, const char* list) {
+  return note.value(list, Json::array()).size() +
+         note.value(std::string(list) + "_more", std::size_t{0});
+}
+
+// "adds A, B; changes C; 3 stay as they are; 5 others are left alone"
+std::string variables_text(const Json& note) {
+  if (note.contains("error")) return "not known: " + shown(note["error"]);
+  std::vector<std::string> parts;
+  for (const auto& [list, word] : {std::pair{"adds", "adds "}, {"changes", "changes "}}) {
+    if (note.contains(list)) parts.push_back(word + names_of(note, list));
+  }
+  if (note.contains("may_change"))
+    parts.push_back("may change " + names_of(note, "may_change") + " (not shown there)");
+  if (const auto same = count_of(note, "same"); same > 0)
+    parts.push_back(fmt::format("{} as they are", same));
+  if (const auto others = count_of(note, "left_alone"); others > 0)
+    parts.push_back(fmt::format("{} left alone", counted(others, "other")));
+  return join(parts, "; ");
+}
+
+// What is set where a platform runs a service; never a value.
+std::string variable_lines(const Plan& plan) {
+  std::string out;
+  const char* head = "  variables";
+  for (const auto& one : plan.notes.value("variables", Json::array())) {
+    const auto platform = shown(one["platform"]);
+    out += fmt::format("{} {} at {}: {}\n", head, shown(one["service"]), platform,
+                       variables_text(one));
+    head = "           ";
+    if (!one.contains("former")) continue;
+    out += fmt::format("            {} {}: {}\n", names_of(one, "former"),
+                       one["former"].size() == 1 ? "is another now" : "are others now",
+                       platform == "Vercel"
+                           ? "the deployment keeps the former value that it was built with"
+                           : "built anew with the present value, which takes longer");
+  }
+  return out;
+}
+
 std::string about_time(const Plan& plan, const std::string& step) {
   const auto estimates = plan.notes.value("estimates", Json::object());
   if (!estimates.contains(step)) return {};
@@ -133,10 +182,45 @@ std::string measured(const Plan& plan, const std::vector<std::string>& kinds) {
   return known ? "about " + for_people(all) + " by earlier runs" : "not measured yet";
 }
 
+const Step* hold_of(const Plan& plan) {
+  for (const auto* list : {&plan.steps, &plan.back}) {
+    for (const auto& step : *list) {
+      if (step.kind == "hold") return &step;
+    }
+  }
+  return nullptr;
+}
+
+// From the step that holds to the one that lifts.
+std::string time_held(const Plan& plan) {
+  const auto estimates = plan.notes.value("estimates", Json::object());
+  Millis all{0};
+  bool within = false;
+  for (const auto& step : plan.steps) {
+    within = within || step.kind == "hold";
+    if (!within) continue;
+    const auto at = estimates.find(step.id);
+    if (at == estimates.end() && step.kind != "lift") return "for a time not measured yet";
+    if (at != estimates.end()) all += Millis(at->get<std::int64_t>());
+    if (step.kind == "lift") break;
+  }
+  return within ? "for about " + for_people(all) + " by earlier runs"
+                : "for a time not measured yet";
+}
+
 // The fence, as the customers know it.
 std::string held_text(const Plan& plan) {
-  return fmt::format("customers' requests wait meanwhile, each at most {}, then 503",
-                     plan.notes.value("hold", std::string("the environment's hold")));
+  const auto* hold = hold_of(plan);
+  std::vector<std::string> parts;
+  if (hold == nullptr || hold->args.value("proxied", true)) {
+    parts.push_back(fmt::format("customers' requests wait meanwhile, each at most {}, then 503",
+                                plan.notes.value("hold", std::string("the environment's hold"))));
+  }
+  if (hold != nullptr) {
+    for (const auto& text : hold->args.value("platforms", Json::array()))
+      parts.push_back(shown(text) + " meanwhile, out of service " + time_held(plan));
+  }
+  return join(parts, "; ");
 }
 
 std::string way_back_of_deploy(const Plan& plan) {
@@ -233,8 +317,12 @@ std::string listed(const Plan& plan, const char* name, const char* before, const
 }
 
 std::string expected_lines(const Plan& plan) {
-  if (plan.pipeline == "deploy" || plan.first_of("hold") == nullptr) return {};
-  return "  While the data goes back " + held_text(plan) + ".\n";
+  const auto* hold = plan.first_of("hold");
+  if (hold == nullptr) return {};
+  if (plan.pipeline != "deploy") return "  While the data goes back " + held_text(plan) + ".\n";
+  // Of a deploy the fence is in its title; that a platform's service is down is told once more.
+  return hold->args.contains("platforms") ? "  !! From hold to lift: " + held_text(plan) + ".\n"
+                                          : "";
 }
 
 std::string warnings(const Plan& plan) {
@@ -286,7 +374,7 @@ std::string plan_for_people(const Plan& plan, const std::string& next_command) {
   }
   out += change_lines(plan);
   out += fmt::format("  live      {}\n", plan.live.empty() ? "nothing yet" : plan.live);
-  out += source_lines(plan) + secret_lines(plan) + "\n";
+  out += source_lines(plan) + secret_lines(plan) + variable_lines(plan) + "\n";
   out += step_lines(plan);
   out += way_back_lines(plan);
   out += preview_lines(plan);

@@ -154,6 +154,13 @@ struct Freeze {  // every week: "Fri 16:00" "Mon 08:00" "Europe/Paris"
   bool operator==(const Freeze&) const = default;
 };
 
+// How a service on a platform is kept from writing while data goes back: it is stopped, or is told
+// by a variable of its own.
+struct PlatformHold {
+  bool stop = false;
+  std::string variable = {}, on = "1", off = "0";
+};
+
 struct Placement {  // a service in an environment
   std::string service;
   enum class Target { host, command, vercel, railway } target = Target::host;
@@ -171,6 +178,8 @@ struct Placement {  // a service in an environment
   std::string team;                              // vercel
   std::string their_service, their_environment;  // railway; empty: named as here
   std::optional<Template> account_token = {};    // railway: instead of the project's
+  std::optional<Template> bypass = {};           // vercel: past its deployment protection
+  std::optional<PlatformHold> hold = {};         // railway; absent: its writers are not held
   std::map<std::string, Template> env;           // over the service's
   std::optional<std::string> env_file = {};      // instead of the service's
 };
@@ -178,6 +187,11 @@ struct Placement {  // a service in an environment
 // On a platform that builds and runs it by itself.
 inline bool is_hosted(const Placement& placed) {
   return placed.target == Placement::Target::vercel || placed.target == Placement::Target::railway;
+}
+
+// belay.yaml gives it variables, in a file or one by one.
+inline bool has_variables(const Service& service, const Placement& placed) {
+  return !service.env.empty() || service.env_file || !placed.env.empty() || placed.env_file;
 }
 
 enum class Strategy { all_at_once, blue_green };

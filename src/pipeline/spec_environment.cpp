@@ -91,6 +91,30 @@ void read_commands(Keys& keys, Placement& place) {
   keys["limit"].duration(place.limit, std::chrono::seconds(1));
 }
 
+// { stop: true } | { variable: MAINTENANCE, on: "1", off: "0" }
+void read_platform_hold(const Field& field, std::optional<PlatformHold>& hold) {
+  if (!field) return;
+  hold.emplace();
+  Keys keys(field);
+  keys["stop"].flag(hold->stop);
+  keys["variable"].name(hold->variable);
+  keys["on"].text(hold->on);
+  keys["off"].text(hold->off);
+  keys.finish();
+  if (!keys.readable() || hold->stop == !hold->variable.empty()) {
+    return field.complain(
+        "expected stop: true (the service is stopped while data goes back), or variable: NAME (the "
+        "application's own, which keeps it from writing)");
+  }
+  if (hold->stop) {
+    for (const auto* key : {"on", "off"}) {
+      if (keys.has(key)) field.complain(fmt::format("{}: belongs to variable: NAME", key));
+    }
+  } else if (hold->on == hold->off) {
+    field.complain("on and off are the same value");
+  }
+}
+
 void read_hosted(Keys& keys, Placement& place) {
   keys["project"].reference(place.project);
   keys["team"].reference(place.team);
@@ -99,6 +123,8 @@ void read_hosted(Keys& keys, Placement& place) {
   keys["endpoint"].text(place.endpoint);
   read_named_secret(keys["token"], place.token);
   read_named_secret(keys["account_token"], place.account_token);
+  read_named_secret(keys["bypass"], place.bypass);
+  read_platform_hold(keys["hold"], place.hold);
 }
 
 using Target = Placement::Target;
@@ -130,7 +156,9 @@ const std::map<std::string, std::vector<Target>> keys_of_targets{
     {"team", {Target::vercel}},
     {"service", {Target::railway}},
     {"environment", {Target::railway}},
-    {"account_token", {Target::railway}}};
+    {"account_token", {Target::railway}},
+    {"bypass", {Target::vercel}},
+    {"hold", {Target::railway}}};
 
 void refuse_other_target(const Field& field, const Keys& keys, const Placement& place) {
   const auto target = place.target;
@@ -157,11 +185,6 @@ void refuse_other_target(const Field& field, const Keys& keys, const Placement& 
     need("project", "its id at Railway, as in: project: 6b2f...");
     if (keys.has("token") == keys.has("account_token"))
       say("token", "expected one of token: ${NAME} (the project's) and account_token: ${NAME}");
-  }
-  if (!is_hosted(place)) return;
-  for (const auto* key : {"env", "env_file"}) {
-    if (keys.has(key))
-      say(key, not_in_this_version("giving variables to the platform", {"its own settings"}));
   }
 }
 

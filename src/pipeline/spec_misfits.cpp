@@ -200,12 +200,31 @@ void look_at_hosted(const Look& look, const std::string& key, const Placement& p
                     const Service& service) {
   if (service.kind == Service::Kind::worker && place.target == Placement::Target::vercel)
     look.say(key + ".target", "a worker does not run at Vercel");
-  if (service.env.empty() && !service.env_file) return;
-  look.say(key + ".target",
-           fmt::format("services.{}.env is not given to the platform in this version of Belay: "
-                       "set the variables there, and write `env:` where other environments "
-                       "place the service",
-                       service.name));
+}
+
+// Where a service on a platform is, is known by its domains only: a reference to it would be empty.
+void look_at_addresses(const Look& look, const std::string& key,
+                       const EnvironmentSpec& environment) {
+  std::map<std::string, std::string> asked;  // by the service that is asked: who asks
+  for (const auto& place : environment.services) {
+    const auto* service = look.spec.service(place.service);
+    if (service == nullptr) continue;
+    for (const auto* env : {&service->env, &place.env}) {
+      for (const auto& [name, value] : *env) {
+        for (const auto& each : value.names()) {
+          if (each.starts_with("service."))
+            asked.emplace(each.substr(8, each.size() - 12), place.service + "'s " + name);
+        }
+      }
+    }
+  }
+  for (const auto& place : environment.services) {
+    const auto by = asked.find(place.service);
+    if (!is_hosted(place) || !place.domains.empty() || by == asked.end()) continue;
+    look.say(fmt::format("{}.services.{}.domains", key, place.service),
+             fmt::format("missing; {} asks for its url, as in: domains: [api.shop.example.org]",
+                         by->second));
+  }
 }
 
 void look_at_placements(const Look& look, const std::string& key,
@@ -329,6 +348,7 @@ void look_at_environment(const Look& look, const EnvironmentSpec& environment) {
               look.people);
   look_at_placements(look, key, environment);
   look_at_needs(look, key, environment);
+  look_at_addresses(look, key, environment);
   look_at_checks(look, key, environment);
   look_at_database(look, key + ".database", environment.database);
   look_at_migration(look, key, environment);

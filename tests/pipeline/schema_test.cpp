@@ -109,6 +109,8 @@ TEST(Schema, KnowsTheSameKeysAsTheParserInEveryMap) {
     objects.erase("/$defs/check/properties/" + std::string(percentile) + "/oneOf/1");
   }
   objects.erase("/$defs/readiness/properties/send");  // by the same function as a check's
+  // The example has no service on a platform; complaints.golden lists what is known there.
+  objects.erase("/$defs/placement/properties/hold");
   EXPECT_EQ(walk.seen, objects);
 }
 

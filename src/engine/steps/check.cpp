@@ -33,10 +33,11 @@ class Check final : public StepKind {
     TRY_LET(auto checks, checks_of(site_, release));
     if (checks.empty()) return nothing_to_ask(site_, context);
     const bool unseen = context.step.args.value("unseen", false);
-    if (unseen) std::erase_if(checks, [this](const auto& check) { return seen_only(check); });
+    auto around = surroundings(site_, release, unseen);
+    if (unseen) TRY(ask_previews(checks, around, release, context));
     if (checks.empty()) return Json{{"summary", "on the platform, asked once they are live"}};
     const auto report =
-        probe::run_checks(*site_.prober, *site_.clock, checks, surroundings(site_, release, unseen),
+        probe::run_checks(*site_.prober, *site_.clock, checks, around,
                           {&context.world.executor, context.stop, facts_of(context)});
     if (context.stop.stop_requested()) return fail(Fault::cancelled, "stopped");
     keep_report(site_, context, report);
@@ -50,10 +51,36 @@ class Check final : public StepKind {
   }
 
  private:
-  // At a platform's address is what is live, not what is about to be: the watch asks there.
-  bool seen_only(const pipeline::Check& check) const {
-    const auto* placed = site_.placement(check.service);
-    return placed != nullptr && is_hosted(*placed);
+  // On a platform a version is asked where it answers unseen. Where that is nowhere, the checks are
+  // left to the watch: at customers' address is what is live, not what is about to be.
+  Status ask_previews(std::vector<pipeline::Check>& checks, probe::Surroundings& around,
+                      const std::string& release, const StepContext& context) {
+    std::map<std::string, std::optional<target::Preview>> previews;
+    for (const auto& check : checks) {
+      const auto* placed = site_.placement(check.service);
+      if (placed == nullptr || !is_hosted(*placed) || previews.contains(check.service)) continue;
+      TRY_LET(auto found, site_.target(check.service)
+                              .preview({check.service, release}, context.stop)
+                              .in("the address of " + check.service));
+      if (found) context.say(check.service + " is asked at " + found->url);
+      previews[check.service] = std::move(found);
+    }
+    std::erase_if(checks, [&](const auto& check) {
+      const auto at = previews.find(check.service);
+      return at != previews.end() && (!at->second || check.kind != pipeline::Check::Kind::http);
+    });
+    for (auto& check : checks) {
+      const auto at = previews.find(check.service);
+      if (at == previews.end()) continue;
+      for (const auto& [name, value] : at->second->headers) check.send_headers[name] = value;
+    }
+    around.resolve = [previews, otherwise = std::move(around.resolve)](
+                         const std::string& service) -> Result<probe::Place> {
+      const auto at = previews.find(service);
+      if (at == previews.end() || !at->second) return otherwise(service);
+      return probe::Place{at->second->url, {}};
+    };
+    return {};
   }
 
   static std::string failures(const probe::HealthReport& report) {

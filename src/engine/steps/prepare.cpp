@@ -5,13 +5,19 @@
 
 #include "base/accounts.hpp"
 #include "engine/steps/child.hpp"
+#include "engine/steps/steps.hpp"
 
 namespace belay::engine {
 
 namespace {
 
-target::Artifact artifact_of(const Site& site, const target::Version& version,
-                             const std::string& commit) {
+bool is_at_vercel(const Site& site, const std::string& service) {
+  const auto* placed = site.placement(service);
+  return placed != nullptr && placed->target == pipeline::Placement::Target::vercel;
+}
+
+Result<target::Artifact> artifact_of(const Site& site, const target::Version& version,
+                                     const std::string& commit) {
   const auto& service = site.service(version.release, version.service);
   target::Artifact artifact;
   artifact.commit = commit;
@@ -23,6 +29,9 @@ target::Artifact artifact_of(const Site& site, const target::Version& version,
   artifact.build_env = site.plain_environment;
   artifact.build_env["BELAY_PROJECT"] = site.present.project;
   artifact.build_env["BELAY_ENVIRONMENT"] = site.environment;
+  if (is_at_vercel(site, version.service)) {
+    TRY_LET(artifact.variables, site.environment_of(version.service, version.release));
+  }
   return artifact;
 }
 
@@ -35,7 +44,7 @@ bool is_here(const target::VersionStatus& status) {
 Result<bool> prepare_version(Site& site, const StepContext& context, const target::Version& version,
                              const std::string& commit, const std::string& key) {
   auto& target = site.target(version.service);
-  auto artifact = artifact_of(site, version, commit);
+  TRY_LET(auto artifact, artifact_of(site, version, commit));
   TRY_LET(auto before, target.status(version));
   const bool there =
       before.phase == target::Phase::prepared || before.phase == target::Phase::running;
@@ -43,6 +52,8 @@ Result<bool> prepare_version(Site& site, const StepContext& context, const targe
     artifact.source = copy_folder(site.work, context);
     TRY(remove_tree(artifact.source));
     TRY(site.source->copy(commit, artifact.source));
+    // Its variables are built in there: what it has is what it had then.
+    if (is_at_vercel(site, version.service)) keep_fingerprints(site, version, context);
   }
   TRY(target.prepare(
       version, artifact, key,

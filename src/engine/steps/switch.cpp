@@ -3,6 +3,7 @@
 // elsewhere by the target's own act. No release ("nothing"): customers get 503.
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "engine/steps/prepare.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -158,7 +159,11 @@ class Switch final : public StepKind {
     };
     const auto key = child_key(context, context.attempt, name);
     TRY_LET(const auto child, context.world.children.look(key));
-    if (child.state == ChildState::absent) keep_fingerprints(site_, {name, release}, context);
+    const auto* placed = site_.placement(name);
+    const bool built_in =
+        placed != nullptr && placed->target == pipeline::Placement::Target::vercel;
+    if (child.state == ChildState::absent && !built_in)
+      keep_fingerprints(site_, {name, release}, context);
     if (context.step.args.value("back", false))
       return target.go_back({name, release}, env, key, output, context.stop);
     return target.activate({name, release}, env, key, output, context.stop);
@@ -173,26 +178,58 @@ class Switch final : public StepKind {
   Site& site_;
 };
 
+// Services whose platform can keep them from writing.
+std::vector<std::string> held_on_platforms(const Site& site) {
+  std::vector<std::string> names;
+  for (const auto& placed : site.env().services) {
+    if (site.target(placed.service).can_hold()) names.push_back(placed.service);
+  }
+  return names;
+}
+
 // The fence: customers' requests wait while the data is brought back.
 class Hold final : public StepKind {
  public:
   explicit Hold(Site& site) : site_(site) {}
 
   Result<Json> perform(const StepContext& context) override {
-    TRY(site_.traffic->install(site_.routes()));
     const auto since = site_.clock->steady();
-    TRY_LET(const int cut, raise(context));
+    const auto began = to_text(site_.clock->now());
+    // First what takes longest: at our proxy nobody waits for it.
+    TRY_LET(auto summary, hold_platforms(context));
+    const bool platforms = !summary.empty();
+    int cut = 0;
+    if (site_.traffic != nullptr) {
+      TRY(site_.traffic->install(site_.routes()));
+      TRY_LET(cut, raise(context));
+      summary.push_back(
+          cut == 0 ? std::string("new requests wait")
+                   : fmt::format("new requests wait; {} that did not end were cut off", cut));
+    }
     TRY(stop_workers(context));
-    return Json{
-        {"summary", cut == 0
-                        ? "new requests wait"
-                        : fmt::format("new requests wait; {} that did not end were cut off", cut)},
-        {"cut", cut},
-        {"ms", (site_.clock->steady() - since).count()},
-        {"at", to_text(site_.clock->now())}};
+    return Json{{"summary", join(summary, "; ")},
+                {"cut", cut},
+                {"ms", (site_.clock->steady() - since).count()},
+                {"at", platforms ? began : to_text(site_.clock->now())}};
   }
 
  private:
+  Result<std::vector<std::string>> hold_platforms(const StepContext& context) {
+    std::vector<std::string> held;
+    for (const auto& name : held_on_platforms(site_)) {
+      TRY(site_.target(name)
+              .hold(
+                  name, context.key + "." + name,
+                  [&](std::string_view text) {
+                    context.reporter.output(context.run, context.step, text);
+                  },
+                  context.stop)
+              .in("holding " + name));
+      held.push_back(name + " is held");
+    }
+    return held;
+  }
+
   // How many requests were cut off.
   Result<int> raise(const StepContext& context) {
     const auto services = site_.proxied_services();
@@ -231,7 +268,11 @@ class Lift final : public StepKind {
       auto state = site_.traffic->look(name);
       if (state) waited += state->waiting;
     }
-    TRY(site_.traffic->lift(site_.proxied_services()));
+    // Whatever becomes of the one, the other is not left standing.
+    const Status lifted =
+        site_.traffic != nullptr ? site_.traffic->lift(site_.proxied_services()) : Status();
+    TRY(let_platforms_go_on(context));
+    TRY(Status(lifted));
     Json result{{"waiting", waited}};
     const auto held = context.result_of(context.step.args.value("hold", std::string("hold")));
     if (held.contains("at")) {
@@ -244,6 +285,20 @@ class Lift final : public StepKind {
   }
 
  private:
+  Status let_platforms_go_on(const StepContext& context) {
+    for (const auto& name : held_on_platforms(site_)) {
+      TRY(site_.target(name)
+              .let_go_on(
+                  name, context.key + "." + name,
+                  [&](std::string_view text) {
+                    context.reporter.output(context.run, context.step, text);
+                  },
+                  context.stop)
+              .in(name + " goes on"));
+    }
+    return {};
+  }
+
   Site& site_;
 };
 
