@@ -87,7 +87,7 @@ class Railway final : public Target {
     TRY(check_version(version));
     TRY_LET(const auto record, records_.find(version));
     if (!record || record->deployment.empty()) return std::string();
-    TRY_LET(auto text, api_.build_log(record->deployment, {}));
+    TRY_LET(auto text, api_.last_log(record->deployment, {}));
     return text.substr(text.size() > bytes ? text.size() - bytes : 0);
   }
 

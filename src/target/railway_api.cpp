@@ -42,9 +42,14 @@ constexpr const char* variables_query =
 constexpr const char* variables_order =
     "mutation variableCollectionUpsert($input: VariableCollectionUpsertInput!) { "
     "variableCollectionUpsert(input: $input) }";
-constexpr const char* log_query =
-    "query buildLogs($deploymentId: String!, $limit: Int) { "
-    "buildLogs(deploymentId: $deploymentId, limit: $limit) { message } }";
+constexpr const char* build_log_query =
+    "query buildLogs($deploymentId: String!, $limit: Int, $startDate: DateTime) { "
+    "buildLogs(deploymentId: $deploymentId, limit: $limit, startDate: $startDate) { timestamp "
+    "message } }";
+constexpr const char* running_log_query =
+    "query deploymentLogs($deploymentId: String!, $limit: Int, $startDate: DateTime) { "
+    "deploymentLogs(deploymentId: $deploymentId, limit: $limit, startDate: $startDate) { timestamp "
+    "message } }";
 constexpr int newest = 20, log_lines = 500;
 
 // The first error's message decides; Railway tells a wrong token and a missing right alike.
@@ -81,7 +86,16 @@ Result<RailwayDeployment> railway_deployment(const Json& json) {
     return fail(Fault::corrupt, "Railway's answer has a deployment without id or status");
   read.can_roll_back = flag_in(json, "canRollback");
   read.stopped = flag_in(json, "deploymentStopped");
-  read.commit = text_in(member_in(json, "meta"), "commitHash");
+  const auto& meta = member_in(json, "meta");
+  read.commit = text_in(meta, "commitHash");
+  const auto& deploy = member_in(member_in(meta, "serviceManifest"), "deploy");
+  if (const auto& regions = member_in(deploy, "multiRegionConfig"); regions.is_object()) {
+    for (const auto& [region, about] : regions.items()) {
+      if (!about.is_null()) read.regions.push_back(region);
+    }
+  } else if (const auto region = text_in(deploy, "region"); !region.empty()) {
+    read.regions.push_back(region);
+  }
   return read;
 }
 
@@ -271,13 +285,30 @@ Status RailwayApi::set_variables(const Environment& values, const std::stop_toke
   return fail(Fault::refused, "Railway did not take the variables");
 }
 
-Result<std::string> RailwayApi::build_log(const std::string& id, const std::stop_token& stop) {
-  TRY_LET(const auto data,
-          read("buildLogs", log_query, {{"deploymentId", id}, {"limit", log_lines}}, stop));
+Result<std::vector<RailwayLine>> RailwayApi::log(Log log, const std::string& id,
+                                                 const std::string& since,
+                                                 const std::stop_token& stop) {
+  const bool build = log == Log::build;
+  const auto* operation = build ? "buildLogs" : "deploymentLogs";
+  Json variables{{"deploymentId", id}, {"limit", log_lines}};
+  if (!since.empty()) variables["startDate"] = since;
+  TRY_LET(const auto answer,
+          client_->send(request(operation, build ? build_log_query : running_log_query, variables),
+                        stop));
+  TRY_LET(const auto data, data_of(answer, operation));
+  std::vector<RailwayLine> lines;
+  for (const auto& each : member_in(data, operation))
+    lines.push_back({text_in(each, "timestamp"), text_in(each, "message")});
+  return lines;
+}
+
+Result<std::string> RailwayApi::last_log(const std::string& id, const std::stop_token& stop) {
   std::string text;
-  for (const auto& each : member_in(data, "buildLogs")) {
-    const auto line = text_in(each, "message");
-    if (!line.empty()) text += line + "\n";
+  for (const auto which : {Log::build, Log::running}) {
+    TRY_LET(const auto lines, log(which, id, "", stop));
+    for (const auto& line : lines) {
+      if (!line.text.empty()) text += line.text + "\n";
+    }
   }
   return text;
 }

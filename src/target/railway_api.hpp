@@ -14,7 +14,12 @@ struct RailwayDeployment {
   std::string id, status;
   std::string commit;  // of its meta; empty: not said
   bool can_roll_back = false;
-  bool stopped = false;  // nothing of it runs
+  bool stopped = false;                   // nothing of it runs
+  std::vector<std::string> regions = {};  // where it runs, as far as Railway says
+};
+
+struct RailwayLine {
+  std::string at, text;  // a time as Railway writes it: RFC 3339, by which its lines are ordered
 };
 
 // Live, or live and asleep until the next request.
@@ -38,7 +43,12 @@ class RailwayApi {
   // Both safe to repeat; whether it is done is read from the deployment.
   Status stop_running(const std::string& id, const std::stop_token& stop);
   Status restart(const std::string& id, const std::stop_token& stop);
-  Result<std::string> build_log(const std::string& id, const std::stop_token& stop);
+  // Lines of that time and later; empty: the last five hundred. Asked once.
+  enum class Log { build, running };
+  Result<std::vector<RailwayLine>> log(Log log, const std::string& id, const std::string& since,
+                                       const std::stop_token& stop);
+  // What both say last.
+  Result<std::string> last_log(const std::string& id, const std::stop_token& stop);
   // The service's own, as they are written there; sealed ones, and Railway's, are not among them.
   Result<std::map<std::string, std::optional<Secret>>> variables(const std::stop_token& stop);
   // For deployments made from now on. Safe to repeat.

@@ -14,6 +14,31 @@ namespace {
 
 constexpr int most_rounds = 3;  // of an order that was surely not taken
 
+// Tells each line once, as they come. What cannot be read now is read at the next look.
+class LogReader {
+ public:
+  explicit LogReader(RailwayApi::Log log) : log_(log) {}
+
+  void tell(RailwayApi& api, const std::string& id, const Output& output,
+            const std::stop_token& stop) {
+    if (!output) return;
+    const auto lines = api.log(log_, id, since_, stop);
+    if (!lines) return;
+    for (const auto& line : *lines) {
+      if (line.at < since_ || (line.at == since_ && told_.contains(line.text))) continue;
+      if (line.at != since_) told_.clear();
+      since_ = line.at;
+      told_.insert(line.text);
+      output(line.text + "\n");
+    }
+  }
+
+ private:
+  RailwayApi::Log log_;
+  std::string since_;
+  std::set<std::string> told_;  // of that time
+};
+
 }  // namespace
 
 bool is_held(const RailwayRecord& record) {
@@ -138,8 +163,11 @@ Status RailwayOrders::set_variables(const Environment& wanted, const std::stop_t
 Status RailwayOrders::follow(RailwayDeployment deployment, const Output& output,
                              const std::stop_token& stop) {
   const LongWait wait(clock_, limit_);
+  LogReader building(RailwayApi::Log::build), running(RailwayApi::Log::running);
   std::string said;
   while (!is_up(deployment) && !is_down(deployment)) {
+    building.tell(api_, deployment.id, output, stop);
+    if (deployment.status == "DEPLOYING") running.tell(api_, deployment.id, output, stop);
     if (output && deployment.status != said)
       output(fmt::format("{}: {}\n", deployment.id, printable(deployment.status)));
     said = deployment.status;
@@ -151,9 +179,15 @@ Status RailwayOrders::follow(RailwayDeployment deployment, const Output& output,
       return unknown_effect(Fault::cancelled, "stopped while Railway works on " + deployment.id);
     TRY_LET(deployment, api_.deployment(deployment.id, stop));
   }
-  const auto log = api_.build_log(deployment.id, stop);
-  if (output && log) output(*log);
-  if (is_up(deployment)) return {};
+  building.tell(api_, deployment.id, output, stop);
+  running.tell(api_, deployment.id, output, stop);
+  if (is_up(deployment)) {
+    if (output && !deployment.regions.empty())
+      output(
+          fmt::format("{} runs in {}\n", deployment.id, printable(join(deployment.regions, ", "))));
+    return {};
+  }
+  const auto log = api_.last_log(deployment.id, stop);
   return fail(Fault::refused,
               fmt::format("Railway's deployment {} is {}{}", deployment.id, deployment.status,
                           log ? "; its last lines:\n" + last_lines(*log, 20) : ""));

@@ -33,6 +33,8 @@ SCHEMA = {
                          "before": "String"}, "QueryDeploymentsConnection"),
         "variables": ({"environmentId": "String!", "projectId": "String!", "serviceId": "String",
                        "unrendered": "Boolean"}, None),
+        "deploymentLogs": ({"deploymentId": "String!", "limit": "Int", "filter": "String", "startDate": "DateTime",
+                            "endDate": "DateTime"}, "Log"),
         "buildLogs": ({"deploymentId": "String!", "limit": "Int", "filter": "String", "startDate": "DateTime",
                        "endDate": "DateTime"}, "Log")},
     "mutation": {
@@ -120,6 +122,10 @@ def step(deployment):
     bad = deployment["meta"]["commitHash"].startswith("bad")
     after = {"QUEUED": "BUILDING", "BUILDING": "FAILED" if bad else "DEPLOYING", "DEPLOYING": "SUCCESS"}
     status = after.get(deployment["status"], deployment["status"])
+    if status != deployment["status"]:
+        lines = deployment["-lines"]["deploymentLogs" if status == "SUCCESS" else "buildLogs"]
+        lines.append((f"2026-11-26T10:00:0{len(lines)}.000000001Z", f"{status} it is"))
+        lines.append((f"2026-11-26T10:00:0{len(lines) - 1}.000000001Z", "and more at that time"))
     if status == "SUCCESS" and deployment["status"] != "SUCCESS":
         for each in DEPLOYMENTS:
             if each["status"] == "SUCCESS":
@@ -129,7 +135,9 @@ def step(deployment):
 
 def make(commit):
     DEPLOYMENTS.append({"id": f"deployment-{len(DEPLOYMENTS) + 1}", "status": "QUEUED", "canRollback": False,
-                        "meta": {"commitHash": commit}, "deploymentStopped": False, "-then": None,
+                        "meta": {"commitHash": commit, "serviceManifest": {"deploy": {
+                            "multiRegionConfig": {"europe-west4": {"numReplicas": 1}}}}}, "deploymentStopped": False, "-then": None,
+                        "-lines": {"buildLogs": [], "deploymentLogs": []},
                         "variables": dict(VARIABLES)})
     return DEPLOYMENTS[-1]["id"]
 
@@ -163,8 +171,10 @@ def answer(field, values):
     if field == "deployment":
         step(one(values["id"]))
         return shown(one(values["id"]))
-    if field == "buildLogs":
-        return [{"message": "Building"}, {"message": f"{one(values['deploymentId'])['status']} it is"}]
+    if field in ("buildLogs", "deploymentLogs"):
+        wanted = one(values["deploymentId"])["-lines"][field]
+        return [{"timestamp": at, "message": line, "severity": "info"} for at, line in wanted
+                if at >= (values.get("startDate") or "")][-values.get("limit", 500):]
     if field == "variables":
         need((values["environmentId"], values["serviceId"], values["projectId"]) == (ENVIRONMENT, SERVICE, PROJECT),
              "another service's variables")

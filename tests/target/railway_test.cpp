@@ -113,6 +113,22 @@ TEST_F(Railway, WhatIsUnderWayIsEndedBeforeTheWayBackIsOver) {
   }
 }
 
+TEST_F(Railway, ItsLogIsToldAsItComesEachLineOnceAndWhereItRuns) {
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  std::string said;
+  std::vector<std::string> before_each_look;
+  on.clock.on_sleep([&](Millis) { before_each_look.push_back(said); });
+  const auto done =
+      on.target().activate(v1, {}, "a", [&said](std::string_view text) { said += text; }, {});
+  on.clock.on_sleep({});
+  ASSERT_TRUE(done) << done.error().message();
+  const std::string building = "BUILDING it is\nand more at that time\ndeployment-1: BUILDING\n";
+  const std::string deploying = "DEPLOYING it is\nand more at that time\ndeployment-1: DEPLOYING\n";
+  EXPECT_EQ(before_each_look, (std::vector<std::string>{building, building + deploying}));
+  EXPECT_EQ(said, building + deploying +
+                      "SUCCESS it is\nand more at that time\ndeployment-1 runs in europe-west4\n");
+}
+
 TEST_F(Railway, WhoseImageIsGoneIsBuiltAnew) {
   ASSERT_TRUE(prepare(v1, "aaa1"));
   std::string said;
