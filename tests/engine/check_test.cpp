@@ -38,8 +38,20 @@ struct CheckTest : ::testing::Test {
   FakeWorld world;
   probe::FakeProber prober{&world.clock};
   fake::FakeDatabase database{{"shop"}};
+  fake::FakeTarget backend{false}, frontend{false};
   Site site;
 
+  Result<Json> check_unseen() {
+    site.targets = {{"backend", &backend}, {"frontend", &frontend}};
+    const pipeline::Plan plan;
+    const pipeline::History history;
+    Listener listener;
+    auto seam = world.world();
+    auto step = work("check");
+    step.args["unseen"] = true;
+    return make_check(site)->perform(
+        {"7", plan, step, history, "run-7.check.1", 1, Json::object(), {}, seam, listener});
+  }
   void use(const std::string& environment) {
     site.present = spec_of(text_with(environment));
     site.environment = "production";
@@ -93,17 +105,22 @@ TEST_F(CheckTest, OnAPlatformTheReadinessIsAskedWhereCustomersAre) {
 // There is still the release before it, or nothing.
 TEST_F(CheckTest, OnAPlatformNothingIsAskedBeforeItIsLive) {
   use(on_platforms);
-  const pipeline::Plan plan;
-  const pipeline::History history;
-  Listener listener;
-  auto seam = world.world();
-  auto step = work("check");
-  step.args["unseen"] = true;
-  const auto said = make_check(site)->perform(
-      {"7", plan, step, history, "run-7.check.1", 1, Json::object(), {}, seam, listener});
+  const auto said = check_unseen();
   ASSERT_TRUE(said) << said.error().message();
   EXPECT_EQ(said->at("summary"), "on the platform, asked once they are live");
-  EXPECT_EQ(prober.asked("https://shop.example.org/"), 0);
+  EXPECT_EQ(prober.asked("https://shop.example.org"), 0);
+}
+
+TEST_F(CheckTest, WhereAPlatformShowsAVersionUnseenItIsAskedThere) {
+  use(on_platforms);
+  frontend.shows = target::Preview{"https://frontend-7.example.org", {{"x-bypass", "secret"}}};
+  prober.script("https://frontend-7.example.org", {probe::FakeProber::good()});
+  const auto said = check_unseen();
+  ASSERT_TRUE(said) << said.error().message();
+  EXPECT_EQ(prober.asked("https://frontend-7.example.org"), 1);
+  EXPECT_EQ(prober.asked("https://shop.example.org"), 0);
+  prober.script("https://frontend-7.example.org", {probe::FakeProber::bad("401")});
+  EXPECT_FALSE(check_unseen());
 }
 
 TEST_F(CheckTest, ChecksThatAreWrittenAreTheOnesAsked) {

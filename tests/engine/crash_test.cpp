@@ -23,14 +23,25 @@ pipeline::Plan deploy(Shop& shop) {
 }
 
 std::vector<Scenario> scenarios() {
-  Setting plain, held, bad, asked, code, live, old;
+  Setting plain, held, bad, asked, code, live, old, stopped, stopped_bad, stopped_old;
   held.strategy = "all_at_once";
   bad.bad = asked.bad = code.bad = second_release;
   asked.data = "ask";
   code.migrates = false;
   live.second_is_live = old.second_is_live = true;
   old.bad = first_release;
+  stopped = live;
+  stopped_bad = bad;
+  stopped_old = old;
+  stopped.platform = stopped_bad.platform = stopped_old.platform = true;
+  stopped_bad.strategy = "all_at_once";
   return {
+      {"RollbackWithAPlatform", stopped, [](Shop& shop) { return shop.rollback_plan(); }, "done"},
+      {"RollbackWithAPlatformThatFails", stopped_old,
+       [](Shop& shop) { return shop.rollback_plan(); }, "rolled_back"},
+      {"RewindWithAPlatform", stopped, [](Shop& shop) { return shop.rollback_plan(false); },
+       "done"},
+      {"DeployWithAPlatformThatFails", stopped_bad, deploy, "rolled_back"},
       {"Deploy", plain, deploy, "done"},
       {"DeployHeld", held, deploy, "done"},
       {"DeployThatFails", bad, deploy, "rolled_back"},
@@ -91,6 +102,10 @@ TEST_P(CrashSweep, WhereverTheProcessDiesTheRunEndsAsItWouldHave) {
   ASSERT_EQ(expected.ending, GetParam().ending);
   ASSERT_GT(expected.trace.size(), 20u) << "a run has more points than this";
   ASSERT_TRUE(expected.state.at("locks").empty());
+  ASSERT_FALSE(expected.state.at("rewound_unheld").get<bool>());
+  if (GetParam().setting.platform) {
+    ASSERT_FALSE(expected.state.at("routes").at("api").at("held").get<bool>());
+  }
   std::map<std::string, std::string> wrong;
   for (std::size_t nth = 1; nth <= expected.trace.size(); ++nth) {
     const auto problem = life_and_death(GetParam(), expected, nth);

@@ -28,6 +28,7 @@ services:
   backend: { path: backend, build: make, run: ./backend, check: /api/health }
   frontend: { path: frontend, build: make, run: ./frontend, check: /, needs: [backend] }
   mailer: { kind: worker, path: backend, run: ./mailer }
+  API
 test: make test
 database:
   uri: mongodb://127.0.0.1/shop
@@ -39,6 +40,7 @@ environments:
       backend: { target: host, listen: "127.0.0.1:8080" }
       frontend: { target: host, listen: "127.0.0.1:8081" }
       mailer: { target: host }
+      PLATFORM
     strategy: STRATEGY
     CHECKS
     watch: 3s
@@ -100,6 +102,12 @@ pipeline::Spec Shop::spec_of(const std::string& release) const {
   auto file = replaced(text, "MIGRATE",
                        setting_.migrates && !old ? "migrate: { run: ./migrate, in: backend }" : "");
   file = replaced(file, "STRATEGY", setting_.strategy);
+  file = replaced(file, "API", setting_.platform ? "api: { path: . }" : "");
+  file =
+      replaced(file, "PLATFORM",
+               setting_.platform ? "api: { target: railway, project: p, token: \"${A}\", hold: { "
+                                   "stop: true } }"
+                                 : "");
   file = replaced(file, "DATA", setting_.data);
   file = replaced(file, "CHECKS",
                   setting_.checks ? "checks: [{ name: API, service: backend, path: /api/health, "
@@ -121,7 +129,8 @@ void Shop::make_live(const std::string& release) {
   for (auto& [name, target] : outside_->targets()) {
     must(target->prepare({name, release}, {}, "", {}, {}));
     const auto started = must(target->start({name, release}, {}, {}));
-    if (name == "mailer") continue;
+    if (name == "api") must(target->activate({name, release}, {}, "", {}, {}));
+    if (name == "mailer" || name == "api") continue;
     must(traffic.shift(name, {release, started.port}));
   }
   auto plan = plan_of("deploy", release, "");
@@ -268,7 +277,8 @@ Json Shop::state() {
   }
   for (auto& [name, target] : outside_->targets()) {
     running[name] = target->running(name);
-    if (name == "mailer") continue;
+    if (name == "api") held[name] = {{"held", api.held()}, {"active", api.live(name)}};
+    if (name == "mailer" || name == "api") continue;
     // Going to the same release twice in a row is no second effect.
     auto shifts = traffic.shifts(name);
     shifts.erase(std::unique(shifts.begin(), shifts.end()), shifts.end());
@@ -286,6 +296,7 @@ Json Shop::state() {
           {"running", running},
           {"tags", tags},
           {"locks", locks},
+          {"rewound_unheld", rewound_unheld},
           {"salvages", must(vault->list_sealed("salvage")).size() > 0},
           {"told", news},
           {"migrations", migrations()}};

@@ -46,6 +46,7 @@ struct Setting {
   bool migrates = true;         // the release that is deployed
   bool checks = true;           // in belay.yaml
   std::string bad = {};         // this release fails its checks once customers see it
+  bool platform = false;        // a service more, on a platform that can hold it
   bool second_is_live = false;  // for rollbacks: the second release was shipped, with its migration
 };
 
@@ -81,7 +82,8 @@ class Shop {
   Fuse fuse;
   fake::FakeDatabase database{{"shop"}};
   fake::FakeStorage store;
-  fake::FakeTarget backend, frontend, mailer;
+  fake::FakeTarget backend, frontend, mailer, api{false};
+  bool rewound_unheld = false;  // the data went back while the platform's service wrote
   fake::FakeTraffic traffic{world.clock};
   Listener listener;
   HeldClaims claims;

@@ -199,16 +199,27 @@ struct Shop::Outside {
           shop.fuse.point((done ? "after " : "before ") + who + " " + name);
       };
     };
-    for (auto& [name, target] : targets())
-      watch(target->faults, name, {"prepare", "start", "activate", "go_back", "stop", "remove"});
+    shop.api.holds = shop.setting_.platform;
+    for (auto& [name, target] : targets()) {
+      watch(target->faults, name,
+            {"prepare", "start", "activate", "go_back", "stop", "remove", "hold", "let_go_on"});
+    }
     watch(shop.traffic.faults, "proxy", {"install", "shift", "clear", "drain", "hold", "lift"});
     watch(shop.database.plan, "database",
           {"insert", "apply", "create", "drop", "rename", "create_indexes", "drop_index", "modify",
            "mark"});
+    shop.database.plan.hook = [&shop, dies = shop.database.plan.hook](const std::string& name,
+                                                                      bool done) {
+      if (name == "apply" && shop.setting_.platform && !shop.api.held()) shop.rewound_unheld = true;
+      dies(name, done);
+    };
   }
 
   std::map<std::string, fake::FakeTarget*> targets() {
-    return {{"backend", &shop_.backend}, {"frontend", &shop_.frontend}, {"mailer", &shop_.mailer}};
+    std::map<std::string, fake::FakeTarget*> all{
+        {"backend", &shop_.backend}, {"frontend", &shop_.frontend}, {"mailer", &shop_.mailer}};
+    if (shop_.setting_.platform) all["api"] = &shop_.api;
+    return all;
   }
 
   void wire(Site& site) {

@@ -140,6 +140,7 @@ Status FakeTarget::make_live(const Version& version, const Environment& env) {
   Entry* entry = find(version);
   if (!entry) return not_there(version);
   if (behind_proxy_) return {};
+  held_ = false;
   entry->env = env;
   entry->phase = Phase::running;
   const std::string before = std::exchange(live_[version.service], version.release);
@@ -208,6 +209,33 @@ Result<std::string> FakeTarget::logs(const Version& version, std::size_t bytes) 
         return entry->log.substr(skip);
       },
       std::string());
+}
+
+bool FakeTarget::held() const {
+  std::lock_guard guard(lock_);
+  return held_;
+}
+
+Status FakeTarget::hold(const std::string&, const std::string&, const Output&,
+                        std::stop_token stop) {
+  return faults.act<Status>("hold", stop,
+                            [&]() -> Status {
+                              std::lock_guard guard(lock_);
+                              held_ = true;
+                              return {};
+                            },
+                            {});
+}
+
+Status FakeTarget::let_go_on(const std::string&, const std::string&, const Output&,
+                             std::stop_token stop) {
+  return faults.act<Status>("let_go_on", stop,
+                            [&]() -> Status {
+                              std::lock_guard guard(lock_);
+                              held_ = false;
+                              return {};
+                            },
+                            {});
 }
 
 Result<Path> FakeTarget::folder(const Version& version) {

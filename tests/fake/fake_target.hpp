@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A target in memory. Calls are named "prepare", "start", "activate", "go_back", "status", "stop",
-// "remove", "logs" in its fault plan. It stands for the host or, with behind_proxy = false, for a
-// command target.
+// "remove", "logs", "hold", "let_go_on" in its fault plan. It stands for the host or, with
+// behind_proxy = false, for a command target.
 #pragma once
 
 #include <map>
@@ -33,6 +33,10 @@ class FakeTarget final : public target::Target {
   // Releases of `service` that run now.
   std::set<std::string> running(const std::string& service) const;
   std::string live(const std::string& service) const;  // command target
+  // As a platform: it can hold what is live, and shows versions there before they are live.
+  bool holds = false;
+  std::optional<target::Preview> shows;
+  bool held() const;
 
   Status prepare(const target::Version& version, const target::Artifact& artifact,
                  const std::string& key, const target::Output& output,
@@ -50,6 +54,14 @@ class FakeTarget final : public target::Target {
   Result<std::vector<target::Version>> versions(const std::string& service) override;
   Result<Path> folder(const target::Version& version) override;
   bool behind_proxy() const override { return behind_proxy_; }
+  Result<std::optional<target::Preview>> preview(const target::Version&, std::stop_token) override {
+    return shows;
+  }
+  bool can_hold() const override { return holds; }
+  Status hold(const std::string& service, const std::string& key, const target::Output& output,
+              std::stop_token stop) override;
+  Status let_go_on(const std::string& service, const std::string& key, const target::Output& output,
+                   std::stop_token stop) override;
 
  private:
   using Key = std::pair<std::string, std::string>;
@@ -72,6 +84,7 @@ class FakeTarget final : public target::Target {
   std::map<std::string, target::Phase> becomes_;
   std::map<std::string, int> losses_;
   std::map<std::string, std::string> live_;
+  bool held_ = false;
   std::uint16_t next_port_ = 20000;
 };
 
