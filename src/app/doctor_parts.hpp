@@ -6,6 +6,7 @@
 #include "app/machine.hpp"
 #include "app/secrets.hpp"
 #include "database/database.hpp"
+#include "storage/storage.hpp"
 
 namespace belay::app {
 
@@ -44,9 +45,10 @@ void examine_journal(Desk& desk, Findings& out);
 void examine_vault(Desk& desk, const std::string& environment, Secrets& secrets, Findings& out);
 
 // A store over the network does what a vault needs of it, proved with an object that is removed
-// again. False: it does not, or cannot be asked.
-bool examine_remote_store(Desk& desk, const pipeline::Vault& vault, Secrets& secrets,
-                          const std::string& about, Findings& out);
+// again; and locks what it is to lock. None: it does not, or cannot be asked.
+std::shared_ptr<storage::Storage> examine_remote_store(Desk& desk, const pipeline::Vault& vault,
+                                                       Secrets& secrets, const std::string& about,
+                                                       Findings& out);
 
 void examine_database(Desk& desk, const std::string& environment, Secrets& secrets, Findings& out);
 // The hosts of a connection string, without user and password.
@@ -55,7 +57,8 @@ bool is_this_machine(const std::string& host);
 
 void examine_reviewers(const pipeline::Spec& spec, const pipeline::EnvironmentSpec& env,
                        Findings& out);
-// The repository answers; where approvals are given there, its environments hold what is to be held.
+// The repository answers; where approvals are given there, its environments hold what is to be
+// held.
 void examine_github(Desk& desk, const pipeline::EnvironmentSpec& env, Secrets& secrets,
                     Findings& out);
 void examine_freeze(const pipeline::EnvironmentSpec& env, TimePoint now, Findings& out);

@@ -139,8 +139,8 @@ void examine_key(const Project& project, const pipeline::Vault& vault,
 }
 
 void examine_points(Desk& desk, const std::string& environment, const pipeline::Vault& spec,
-                    const std::optional<Path>& folder, const std::string& about, Findings& out) {
-  auto made = vault_is_made(desk, environment);
+                    const std::optional<Path>& folder, const Result<bool>& made,
+                    const std::string& about, Findings& out) {
   const auto store = store_text(spec, desk.project.places, desk.project.folder);
   if (!made) return void(out.bad(about, made.error().message(), "mend the store: " + store));
   if (!*made) {
@@ -242,9 +242,10 @@ void examine_vault(Desk& desk, const std::string& environment, Secrets& secrets,
   const auto& vault = vault_of(project.spec, environment);
   const std::string about = environment + ": vault";
   if (vault.s3 || vault.azblob) {
-    if (!examine_remote_store(desk, vault, secrets, about, out)) return;
+    const auto store = examine_remote_store(desk, vault, secrets, about, out);
+    if (!store) return;
     examine_key(project, vault, {}, about + ": key", out);
-    return examine_points(desk, environment, vault, {}, about, out);
+    return examine_points(desk, environment, vault, {}, store->exists("config"), about, out);
   }
   const Path store = store_of(vault, project.places, project.folder);
   if (Status writable = write_test(nearest_existing(store)); !writable) {
@@ -256,7 +257,7 @@ void examine_vault(Desk& desk, const std::string& environment, Secrets& secrets,
   examine_key(project, vault, store, about + ": key", out);
   auto uri = secrets.expand(database->uri);
   if (!uri) return;  // named by the database's own finding
-  examine_points(desk, environment, vault, store, about, out);
+  examine_points(desk, environment, vault, store, vault_is_made(desk, environment), about, out);
   const auto hosts = hosts_in(uri->reveal());
   if (std::any_of(hosts.begin(), hosts.end(), is_this_machine))
     out.warn(about, "the vault and the database are on one host",

@@ -47,8 +47,8 @@ Result<std::unique_ptr<SharedPlace>> open_shared_place(Desk& desk, bool make) {
                                              project.on_secret);
   desk.machine->hide(place->secrets);
   TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
-  TRY_LET(const auto recipe, store_recipe(vault, project.places, project.folder, *place->secrets,
-                                          std::move(trust)));
+  TRY_LET(const auto recipe,
+          store_recipe(vault, project.places, project.folder, *place->secrets, std::move(trust)));
   TRY_LET(place->store, make_store(recipe, desk.world().clock, random).in("vault.store"));
   if (!make) {
     TRY_LET(const bool made, place->store->exists("config"));

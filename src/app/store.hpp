@@ -22,6 +22,16 @@ struct StoreRecipe {
   bool path_style = false;
   Secret key, secret, session, sas;
   net::Trust trust = {};
+  // Signing in without a key of our own: "github" or "federated"; else empty.
+  struct Identity {
+    std::string of;
+    std::string url;  // github
+    Secret with;
+    Path file;                              // federated
+    std::string tenant, client, authority;  // azblob
+    std::string role, sts;                  // s3
+  } identity = {};
+  Millis lock{0};
 };
 
 // A folder's name is from `project_folder`. missing, naming it, when a secret is not there.

@@ -17,8 +17,6 @@
 #include "base/text.hpp"
 #include "engine/health.hpp"
 #include "engine/releases.hpp"
-#include "storage/azure.hpp"
-#include "storage/s3.hpp"
 #include "target/railway.hpp"
 #include "target/vercel.hpp"
 #include "vault/absent.hpp"
@@ -229,36 +227,6 @@ Status names_are_known(const engine::Site& site, const pipeline::Plan& plan) {
 }
 
 }  // namespace
-
-Result<std::unique_ptr<storage::Storage>> make_store(const StoreRecipe& recipe, Clock& clock,
-                                                     Random& random) {
-  switch (recipe.kind) {
-    case StoreRecipe::Kind::s3: {
-      storage::S3Config config;
-      config.bucket = recipe.bucket;
-      config.prefix = recipe.prefix;
-      config.region = recipe.region;
-      config.endpoint = recipe.endpoint;
-      config.path_style = recipe.path_style;
-      config.key = {recipe.key.reveal(), recipe.secret, recipe.session};
-      config.trust = recipe.trust;
-      return storage::make_s3(std::move(config), clock, random);
-    }
-    case StoreRecipe::Kind::azblob: {
-      storage::AzureConfig config;
-      config.account = recipe.account;
-      config.container = recipe.bucket;
-      config.prefix = recipe.prefix;
-      config.endpoint = recipe.endpoint;
-      config.key = recipe.key;
-      config.sas = recipe.sas;
-      config.trust = recipe.trust;
-      return storage::make_azure(std::move(config), clock, random);
-    }
-    case StoreRecipe::Kind::local: break;
-  }
-  return storage::make_local(recipe.folder);
-}
 
 std::string database_in(std::string_view uri) {
   const auto hosts = uri.find("://");

@@ -32,4 +32,15 @@ class Md5 {
                                                                    &EVP_MD_CTX_free};
 };
 
+inline std::string md5_of(std::string_view bytes) {
+  Md5 md5;
+  md5.add(bytes);
+  return md5.finish();
+}
+
+// As HTTP's Content-MD5 has it.
+inline std::string base64_md5_of(std::string_view bytes) {
+  return base64(from_hex(md5_of(bytes)).value());
+}
+
 }  // namespace belay

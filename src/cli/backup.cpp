@@ -142,7 +142,10 @@ int prune(Session& session, const Args& args) {
   if (!store) return tell(store.error());
   auto freed = store->vault().prune();
   if (!freed) return tell(freed.error());
-  fmt::print("{} freed\n", bytes_for_people(*freed));
+  fmt::print("{} freed\n", bytes_for_people(freed->bytes));
+  if (freed->until)
+    fmt::print("{} that nothing needs either stays: the store locks it, the last of it until {}\n",
+               bytes_for_people(freed->locked), to_text(*freed->until));
   return exit_done;
 }
 

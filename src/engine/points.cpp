@@ -91,8 +91,14 @@ Result<int> forget_points(const Site& site, const Needed& needed, const std::str
   const auto& keep = env.vault ? env.vault->keep : site.present.vault.keep;
   const auto gone =
       vault::expired(points, {keep.last, keep.days, keep.safety_days}, site.clock->now(), stay);
-  for (const auto& name : gone) TRY(site.vault->forget(name));
-  return static_cast<int>(gone.size());
+  int forgotten = 0;
+  for (const auto& name : gone) {
+    auto done = site.vault->forget(name);
+    if (!done && done.error().fault == Fault::busy) continue;  // the store's lock keeps it for now
+    TRY(std::move(done));
+    ++forgotten;
+  }
+  return forgotten;
 }
 
 Result<int> forget_salvages(const Site& site, const Needed& needed) {
@@ -142,11 +148,15 @@ Result<vault::Point> take_verified_point(const Site& site, database::Database& d
                                    with_commas(point.documents)));
   }
   if (problems.empty()) return point;
-  TRY(site.vault->forget(point.name).in(where));
+  const auto removed = site.vault->forget(point.name);
+  if (!removed && removed.error().fault != Fault::busy) return Error(removed.error()).in(where);
   return fail(Fault::corrupt,
-              fmt::format("it does not come back from {} as it was written, and was removed: {}. "
-                          "Look at the disk, then take it again",
-                          site.vault->where(), join(problems, "; ")))
+              fmt::format(
+                  "it does not come back from {} as it was written, and {}: {}. "
+                  "Look at the disk, then take it again",
+                  site.vault->where(),
+                  removed ? "was removed" : "cannot be removed, " + removed.error().message(),
+                  join(problems, "; ")))
       .in(where);
 }
 

@@ -101,11 +101,15 @@ struct Database {
 // provider's own.
 struct S3Store {
   std::optional<Template> key, secret, session;
+  // Instead of these: whose token signs in ("github", "federated"; else empty), to which role,
+  // where.
+  std::string identity, role, sts;
   std::string region = "us-east-1", endpoint;
   bool path_style = false;
 };
 struct AzblobStore {
   std::string account, endpoint;
+  std::string identity, tenant, client, authority;  // instead of a key or a signature
   std::optional<Template> key, sas;
 };
 
@@ -118,6 +122,7 @@ struct Vault {
   struct Keep {
     int last = 30, days = 30, safety_days = 90;
   } keep;
+  Millis lock{0};  // what is put there can be removed by nobody for so long; 0: no lock
 };
 
 // Whose certificates hold, beside what this machine trusts.

@@ -63,15 +63,36 @@ void read_vault_key(const Field& field, std::optional<Template>& key) {
   key = read;
 }
 
+void read_identity(const Field& field, std::string& identity) {
+  const std::vector<std::string> kinds{"github", "federated"};
+  if (const int chosen = field.choice(kinds); chosen >= 0)
+    identity = kinds[static_cast<std::size_t>(chosen)];
+}
+
+void look_at_s3_keys(const Field& field, const Keys& keys) {
+  if (!keys.readable()) return;
+  if (keys.has("identity") && (keys.has("key") || keys.has("secret") || keys.has("session")))
+    field.complain("expected identity: or key: and secret:, not both");
+  if (!keys.has("identity") && (keys.has("role") || keys.has("sts")))
+    field.complain("role: and sts: go with identity: github or identity: federated");
+}
+
 void read_s3(const Field& field, std::optional<S3Store>& s3) {
   if (!field) return;
   Keys keys(field);
   auto& read = s3.emplace();
-  read_named_secret(keys.required("key", "the access key's id, as in: key: ${AWS_ACCESS_KEY_ID}"),
+  const auto secret_of = [&keys](const char* key, const char* hint) {
+    return keys.has("identity") ? keys[key] : keys.required(key, hint);
+  };
+  read_named_secret(secret_of("key", "the access key's id, as in: key: ${AWS_ACCESS_KEY_ID}"),
                     read.key);
-  read_named_secret(keys.required("secret", "its secret, as in: secret: ${AWS_SECRET_ACCESS_KEY}"),
+  read_named_secret(secret_of("secret", "its secret, as in: secret: ${AWS_SECRET_ACCESS_KEY}"),
                     read.secret);
   read_named_secret(keys["session"], read.session);
+  read_identity(keys["identity"], read.identity);
+  keys["role"].text(read.role);
+  read_endpoint(keys["sts"], read.sts);
+  look_at_s3_keys(field, keys);
   keys["region"].text(read.region);
   read_endpoint(keys["endpoint"], read.endpoint);
   keys["path_style"].flag(read.path_style);
@@ -82,6 +103,17 @@ void read_s3(const Field& field, std::optional<S3Store>& s3) {
   keys.finish();
 }
 
+void look_at_azblob_keys(const Field& field, const Keys& keys) {
+  if (!keys.readable()) return;
+  const int ways = int{keys.has("key")} + int{keys.has("sas")} + int{keys.has("identity")};
+  if (ways != 1)
+    field.complain(
+        "expected one of key: ${NAME} (the account's), sas: ${NAME} (a signature) and identity: "
+        "github or federated");
+  if (!keys.has("identity") && (keys.has("tenant") || keys.has("client") || keys.has("authority")))
+    field.complain("tenant:, client: and authority: go with identity:");
+}
+
 void read_azblob(const Field& field, std::optional<AzblobStore>& azblob) {
   if (!field) return;
   Keys keys(field);
@@ -89,11 +121,21 @@ void read_azblob(const Field& field, std::optional<AzblobStore>& azblob) {
   keys.required("account", "the storage account, as in: account: shopbackups").text(read.account);
   read_named_secret(keys["key"], read.key);
   read_named_secret(keys["sas"], read.sas);
-  if (keys.readable() && keys.has("key") == keys.has("sas"))
-    field.complain("expected one of key: ${NAME} (the account's) and sas: ${NAME} (a signature)");
+  read_identity(keys["identity"], read.identity);
+  keys["tenant"].text(read.tenant);
+  keys["client"].text(read.client);
+  read_endpoint(keys["authority"], read.authority);
+  look_at_azblob_keys(field, keys);
   read_endpoint(keys["endpoint"], read.endpoint);
   keys.also_called("url", "endpoint");
   keys.finish();
+}
+
+void read_lock(const Field& field, Vault& vault) {
+  if (!field) return;
+  field.duration(vault.lock, std::chrono::hours(1));
+  if (!vault.s3 && !vault.azblob)
+    field.complain("goes with store: s3:... or azblob:...; a folder cannot be locked");
 }
 
 // How to sign in stands beside where to.
@@ -141,6 +183,7 @@ void read_vault(const Field& field, Vault& vault) {
   read_azblob(keys["azblob"], vault.azblob);
   if (!store || !store.complaints->complained(store.key)) look_at_sign_in(field, vault);
   read_vault_key(keys["key"], vault.key);
+  read_lock(keys["lock"], vault);
   Keys keep(keys["keep"]);
   keep["last"].number(vault.keep.last, 1, 100000);
   keep["days"].number(vault.keep.days, 0, 36500);
@@ -149,6 +192,7 @@ void read_vault(const Field& field, Vault& vault) {
   keys.later("every", "taking restore points by the clock");
   for (const auto* word : {"path", "location"}) keys.also_called(word, "store");
   keys.also_called("retention", "keep");
+  keys.also_called("immutable", "lock");
   keys.also_called("azure", "azblob");
   keys.finish();
 }

@@ -8,24 +8,15 @@
 #include "base/hash.hpp"
 #include "base/md5.hpp"
 #include "base/text.hpp"
-#include "net/date.hpp"
 #include "net/url.hpp"
 #include "storage/azure_answers.hpp"
-#include "storage/azure_signature.hpp"
+#include "storage/azure_container.hpp"
+#include "storage/azure_locking.hpp"
 #include "storage/name.hpp"
-#include "storage/remote.hpp"
 
 namespace belay::storage {
 
 namespace {
-
-constexpr const char* api_version = "2021-12-02";
-
-std::string md5_of(std::string_view bytes) {
-  Md5 md5;
-  md5.add(bytes);
-  return md5.finish();
-}
 
 // Of the same length for all of a blob, as Azure wants them; the same bytes at the same place have
 // the same name, so that what an interrupted put has left is known again.
@@ -36,17 +27,18 @@ std::string block_name(std::size_t number, std::string_view bytes) {
 class Azure final : public Storage {
  public:
   Azure(AzureConfig config, net::Url base, std::string key, Clock& clock, Random& random)
-      : config_(std::move(config)),
-        base_(std::move(base)),
-        key_(std::move(key)),
-        remote_(config_.patience, config_.trust, clock, random) {}
+      : container_(std::move(config), std::move(base), std::move(key), clock, random) {
+    if (container_.config().lock.time == Millis(0)) return;
+    locking_.emplace(container_, [this](const std::string& name, std::string_view content) {
+      return put(name, content);
+    });
+  }
 
   Status put(const std::string& name, std::string_view content) override {
     TRY(check_name(name));
-    if (content.size() > config_.part_bytes) return put_in_blocks(name, content);
-    const Ask wanted{
-        "PUT", key_of(name), {}, {{"x-ms-blob-type", "BlockBlob"}}, std::string(content)};
-    return absent_or_ours(name, content, wanted);
+    const bool in_blocks = content.size() > container_.config().part_bytes;
+    TRY(in_blocks ? put_in_blocks(name, content) : put_whole(name, content));
+    return locked(name) ? locking_->see_once(name) : Status();
   }
 
   Result<std::string> get(const std::string& name) override { return fetch(name, Download()); }
@@ -59,12 +51,13 @@ class Azure final : public Storage {
   Result<std::vector<Object>> list(const std::string& prefix) override {
     std::vector<Object> found;
     net::Query query{{"restype", "container"}, {"comp", "list"}};
-    if (const auto whole = config_.prefix + prefix; !whole.empty()) query["prefix"] = whole;
+    if (const auto whole = container_.config().prefix + prefix; !whole.empty())
+      query["prefix"] = whole;
     while (true) {
-      TRY_LET(const auto sent, ask({"GET", "", query}));
-      if (sent.response.status != 200) return refusal(sent.response, "");
+      TRY_LET(const auto sent, container_.ask({"GET", "", query}));
+      if (sent.response.status != 200) return container_.refusal(sent.response, "");
       TRY_LET(const auto page, azure_page(sent.response.body).in(where()));
-      take_ours(page.objects, config_.prefix, found);
+      take_ours(page.objects, container_.config().prefix, found);
       if (page.next.empty()) break;
       query["marker"] = page.next;
     }
@@ -74,107 +67,65 @@ class Azure final : public Storage {
 
   Status remove(const std::string& name) override {
     TRY(check_name(name));
-    TRY_LET(const auto sent, ask({"DELETE", key_of(name)}));
-    if (sent.response.status == 202 || code_of(sent.response) == "BlobNotFound") return {};
-    return refusal(sent.response, name);
+    if (locking_) return locking_->remove(name);
+    TRY_LET(const auto sent, container_.ask({"DELETE", key_of(name)}));
+    if (sent.response.status == 202 || azure_code(sent.response) == "BlobNotFound") return {};
+    return container_.refusal(sent.response, name);
   }
 
   Result<bool> exists(const std::string& name) override {
     TRY(check_name(name));
-    TRY_LET(const auto sent, ask({"HEAD", key_of(name)}));
+    TRY_LET(const auto sent, container_.ask({"HEAD", key_of(name)}));
     if (sent.response.status == 200) return true;
-    if (sent.response.status == 404 && code_of(sent.response) != "ContainerNotFound") return false;
-    return refusal(sent.response, name);
+    if (sent.response.status == 404 && azure_code(sent.response) != "ContainerNotFound")
+      return false;
+    return container_.refusal(sent.response, name);
   }
 
-  std::string where() const override {
-    return fmt::format("azblob:{}/{}", config_.container, config_.prefix);
-  }
+  Locking* locking() override { return locking_ ? &*locking_ : nullptr; }
+  std::string where() const override { return container_.where(); }
 
  private:
-  std::string key_of(const std::string& name) const { return config_.prefix + name; }
-
-  Result<net::Request> request_of(const Ask& wanted, TimePoint now) const {
-    net::Request request;
-    auto url = base_;
-    if (!wanted.key.empty()) url.path += "/" + net::percent_encoded(wanted.key, "/");
-    url.query = net::query_text(wanted.query);
-    if (!config_.sas.empty()) {
-      url.query += (url.query.empty() ? "" : "&") + config_.sas.reveal();
-    }
-    request.url = net::to_text(url);
-    request.method = wanted.method;
-    request.headers = wanted.headers;
-    request.headers["x-ms-version"] = api_version;
-    request.headers["x-ms-date"] = net::http_date(now);
-    request.body = wanted.body;
-    request.timeout = config_.timeout;
-    request.largest_body = largest_object;
-    if (wanted.method == "PUT") {
-      request.headers.try_emplace("content-type", "application/octet-stream");
-      TRY_LET(const auto md5, from_hex(md5_of(wanted.body)));
-      request.headers["content-md5"] = base64(md5);
-    }
-    if (config_.sas.empty()) TRY(sign_for_azure(request, wanted.query, config_.account, key_));
-    return request;
-  }
-
-  Result<net::Sent> ask(const Ask& wanted) {
-    return remote_.ask([&](TimePoint now) { return request_of(wanted, now); }).in(where());
-  }
+  bool locked(const std::string& name) const { return container_.config().lock.holds(name); }
+  std::string key_of(const std::string& name) const { return container_.key_of(name); }
 
   Result<std::string> fetch(const std::string& name, Download download) {
     TRY(check_name(name));
     TRY_LET(const auto said_no,
-            remote_
+            container_.remote()
                 .fetch(download,
                        [&](const HeaderMap& headers, TimePoint now) {
-                         return request_of({"GET", key_of(name), {}, headers}, now);
+                         return container_.request_of({"GET", key_of(name), {}, headers}, now);
                        })
                 .in(where()));
-    if (said_no) return refusal(*said_no, name);
+    if (said_no) return container_.refusal(*said_no, name);
     return std::move(download).bytes();
-  }
-
-  static std::string code_of(const net::Response& response) {
-    return response.header("x-ms-error-code");
-  }
-
-  Error refusal(const net::Response& response, const std::string& name) const {
-    const auto code = code_of(response);
-    const auto text = fmt::format("{}{}: {} {}{}", where(), name, response.status, printable(code),
-                                  printable(azure_refusal(response.body)));
-    if (code == "ContainerNotFound")
-      return fail(Fault::missing, "there is no container " + config_.container);
-    switch (response.status) {
-      case 403: return fail(Fault::denied, text);
-      case 404: return fail(Fault::missing, "there is no " + where() + name);
-      case 409:
-      case 412: return fail(Fault::conflict, text);
-      default: break;
-    }
-    return response.status < 500 ? fail(Fault::refused, text)
-                                 : unknown_effect(Fault::unreachable, text);
   }
 
   Status absent_or_ours(const std::string& name, std::string_view content, Ask wanted) {
     wanted.headers["if-none-match"] = "*";
-    const auto make = [&](TimePoint now) { return request_of(wanted, now); };
+    wanted.locked = locked(name);
+    const auto make = [&](TimePoint now) { return container_.request_of(wanted, now); };
     const auto judge = [](const net::Response& response) {
-      const auto code = code_of(response);
+      const auto code = azure_code(response);
       if (response.status == 201) return Written::done;
       if (code == "BlobAlreadyExists" || code == "ConditionNotMet") return Written::taken;
       // After a commit whose answer was lost there are no blocks left to commit.
       return code == "InvalidBlockList" ? Written::gone : Written::refused;
     };
-    return remote_.write_once(
+    return container_.remote().write_once(
         make, {where(), name, judge, [&] { return holds(name, content); },
-               [&](const net::Response& response) { return refusal(response, name); }});
+               [&](const net::Response& response) { return container_.refusal(response, name); }});
   }
 
   bool holds(const std::string& name, std::string_view content) {
     const auto there = get(name);
     return there && *there == content;
+  }
+
+  Status put_whole(const std::string& name, std::string_view content) {
+    const HeaderMap headers{{"x-ms-blob-type", "BlockBlob"}};
+    return absent_or_ours(name, content, {"PUT", key_of(name), {}, headers, std::string(content)});
   }
 
   Status put_in_blocks(const std::string& name, std::string_view content) {
@@ -183,8 +134,8 @@ class Azure final : public Storage {
     if (taken) return fail(Fault::conflict, where() + name + " is there already");
     TRY_LET(const auto there, blocks_there(name));
     std::vector<std::string> blocks;
-    for (std::size_t at = 0; at < content.size(); at += config_.part_bytes) {
-      const auto bytes = content.substr(at, config_.part_bytes);
+    for (std::size_t at = 0; at < content.size(); at += container_.config().part_bytes) {
+      const auto bytes = content.substr(at, container_.config().part_bytes);
       blocks.push_back(block_name(blocks.size(), bytes));
       if (std::find(there.begin(), there.end(), blocks.back()) != there.end()) continue;
       const Ask wanted{"PUT",
@@ -192,8 +143,8 @@ class Azure final : public Storage {
                        {{"comp", "block"}, {"blockid", blocks.back()}},
                        {},
                        std::string(bytes)};
-      TRY_LET(const auto sent, ask(wanted));
-      if (sent.response.status != 201) return refusal(sent.response, name);
+      TRY_LET(const auto sent, container_.ask(wanted));
+      if (sent.response.status != 201) return container_.refusal(sent.response, name);
     }
     return absent_or_ours(name, content,
                           {"PUT",
@@ -205,16 +156,15 @@ class Azure final : public Storage {
 
   Result<std::vector<std::string>> blocks_there(const std::string& name) {
     TRY_LET(const auto sent,
-            ask({"GET", key_of(name), {{"comp", "blocklist"}, {"blocklisttype", "uncommitted"}}}));
+            container_.ask(
+                {"GET", key_of(name), {{"comp", "blocklist"}, {"blocklisttype", "uncommitted"}}}));
     if (sent.response.status == 200) return azure_blocks(sent.response.body).in(where());
-    if (code_of(sent.response) == "BlobNotFound") return std::vector<std::string>();
-    return refusal(sent.response, name);
+    if (azure_code(sent.response) == "BlobNotFound") return std::vector<std::string>();
+    return container_.refusal(sent.response, name);
   }
 
-  AzureConfig config_;
-  net::Url base_;
-  std::string key_;
-  Remote remote_;
+  AzureContainer container_;
+  std::optional<AzureLocking> locking_;
 };
 
 }  // namespace
@@ -222,12 +172,16 @@ class Azure final : public Storage {
 Result<std::unique_ptr<Storage>> make_azure(AzureConfig config, Clock& clock, Random& random) {
   if (config.container.empty()) return fail(Fault::invalid, "the store names no container");
   if (config.account.empty()) return fail(Fault::invalid, "the store names no account");
-  if (config.key.empty() && config.sas.empty()) {
+  const bool identity = config.role.identity.from != Identity::From::nobody;
+  if (config.key.empty() && config.sas.empty() && !identity) {
     return fail(Fault::invalid,
-                "the store has neither the account's key nor a shared access signature");
+                "the store has neither the account's key nor a shared access signature, nor an "
+                "identity");
   }
   std::string key;
-  if (config.sas.empty()) {
+  if (identity) {
+    config.sas = {};
+  } else if (config.sas.empty()) {
     auto bytes = from_base64(config.key.reveal());
     if (!bytes) return fail(Fault::invalid, "the account's key is not base64");
     key = std::move(bytes).value();

@@ -6,9 +6,18 @@
 #include "base/random.hpp"
 #include "base/secret.hpp"
 #include "net/patience.hpp"
+#include "storage/identity.hpp"
+#include "storage/lock.hpp"
 #include "storage/storage.hpp"
 
 namespace belay::storage {
+
+// An application in Microsoft Entra that takes the right identity for itself.
+struct AzureRole {
+  std::string tenant, client;
+  std::string authority = "https://login.microsoftonline.com";
+  Identity identity;
+};
 
 struct AzureConfig {
   std::string account, container;
@@ -16,6 +25,8 @@ struct AzureConfig {
   std::string endpoint;  // "https://host[/account]"; empty: Azure's of the account
   Secret key;            // the account's (base64) ...
   Secret sas;            // ... or a shared access signature: "sv=...&sig=..."
+  AzureRole role = {};   // ... or, with an identity, its token, renewed in time
+  Lock lock = {};
   std::size_t part_bytes = std::size_t{16} << 20;  // larger objects go up in blocks
   Millis timeout{120'000};                         // of one request
   net::Patience patience = {};
@@ -25,7 +36,7 @@ struct AzureConfig {
 // Connects to nothing yet. The container must be there; the key or the signature must let list,
 // read, create, write and delete. All blocks of a large object that an earlier, interrupted put has
 // left are used again. invalid: no account or container, an endpoint that is no URL, a key that is
-// not base64, neither a key nor a signature.
+// not base64, no key, signature or identity.
 Result<std::unique_ptr<Storage>> make_azure(AzureConfig config, Clock& clock, Random& random);
 
 }  // namespace belay::storage

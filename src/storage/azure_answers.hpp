@@ -3,6 +3,7 @@
 // says.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,21 @@ struct AzurePage {
 };
 Result<AzurePage> azure_page(const std::string& xml);
 
+// What stands under a name, or stood.
+struct AzureVersion {
+  std::string name, id;  // later text is later
+  bool current = false;  // what readers are shown
+  std::optional<TimePoint> until;
+};
+struct AzureVersions {
+  std::vector<AzureVersion> versions;
+  std::string next;  // as above
+};
+Result<AzureVersions> azure_versions(const std::string& xml);
+
 Result<std::vector<std::string>> azure_blocks(const std::string& xml);  // those not yet committed
-std::string azure_commit(const std::vector<std::string>& blocks);       // the request's body
+// Headers of a request that puts a date, for good.
+std::map<std::string, std::string> azure_lock(TimePoint until);
+std::string azure_commit(const std::vector<std::string>& blocks);  // the request's body
 
 }  // namespace belay::storage

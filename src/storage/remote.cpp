@@ -44,6 +44,7 @@ Result<net::Sent> Remote::ask(const Make& make) {
   };
   TRY_LET(auto sent, send());
   if (sent.response.status == 403 && follow(sent.response)) return send();
+  if (stale_ && sent.response.status >= 400 && stale_(sent.response)) return send();
   return sent;
 }
 

@@ -26,6 +26,7 @@ struct Ask {
   net::Query query = {};
   HeaderMap headers = {};
   std::string body = {};
+  bool locked = false;  // to be kept as the store's Lock says
 };
 
 // Of a listing, what is a store's own under its prefix, without it, is added to `found`: what
@@ -52,6 +53,10 @@ class Remote {
   using Make = std::function<Result<net::Request>(TimePoint now)>;
   Result<net::Sent> ask(const Make& make);
 
+  // Of an answer that says no: whether what we signed in with was too old, and the next try will
+  // have a new one.
+  void on_stale(std::function<bool(const net::Response&)> stale) { stale_ = std::move(stale); }
+
   // Goes on from where an answer was cut; tries are counted anew after each that brought something.
   // `make` makes requests with these headers. The answer that says no; none: all is here.
   using MakePart = std::function<Result<net::Request>(const HeaderMap& headers, TimePoint now)>;
@@ -77,6 +82,7 @@ class Remote {
   Clock& clock_;
   Random& random_;
   std::unique_ptr<net::Client> client_;
+  std::function<bool(const net::Response&)> stale_;
   std::atomic<Millis::rep> ahead_{0};  // the server's clock before ours
 };
 

@@ -7,28 +7,28 @@
 #include "base/text.hpp"
 #include "net/url.hpp"
 #include "storage/name.hpp"
-#include "storage/remote.hpp"
 #include "storage/s3_answers.hpp"
+#include "storage/s3_bucket.hpp"
+#include "storage/s3_locking.hpp"
 
 namespace belay::storage {
 
 namespace {
 
-bool said(const net::Response& response, std::string_view code) {
-  return s3_refusal(response.body).code == code;
-}
-
 class S3 final : public Storage {
  public:
   S3(S3Config config, net::Url base, Clock& clock, Random& random)
-      : config_(std::move(config)),
-        base_(std::move(base)),
-        remote_(config_.patience, config_.trust, clock, random) {}
+      : bucket_(std::move(config), std::move(base), clock, random) {
+    if (bucket_.config().lock.time > Millis(0)) locking_.emplace(bucket_);
+  }
 
   Status put(const std::string& name, std::string_view content) override {
     TRY(check_name(name));
-    if (content.size() <= config_.part_bytes) return put_whole(name, content);
-    return put_in_parts(name, content);
+    const bool in_parts = content.size() > bucket_.config().part_bytes;
+    TRY(in_parts ? put_in_parts(name, content) : put_whole(name, content));
+    if (!locked(name)) return {};
+    // Parts have the date of their upload's beginning, which may be long ago.
+    return in_parts ? locking_->keep(name) : locking_->see_once(name);
   }
 
   Result<std::string> get(const std::string& name) override { return fetch(name, Download()); }
@@ -41,13 +41,13 @@ class S3 final : public Storage {
   Result<std::vector<Object>> list(const std::string& prefix) override {
     std::vector<Object> found;
     net::Query query{{"list-type", "2"}, {"encoding-type", "url"}};
-    query["prefix"] = config_.prefix + prefix;
+    query["prefix"] = bucket_.config().prefix + prefix;
     for (std::string next;;) {
       if (!next.empty()) query["continuation-token"] = next;
-      TRY_LET(const auto sent, ask({"GET", "", query}));
-      if (sent.response.status != 200) return refusal(sent.response, "");
+      TRY_LET(const auto sent, bucket_.ask({"GET", "", query}));
+      if (sent.response.status != 200) return bucket_.refusal(sent.response, "");
       TRY_LET(const auto page, s3_page(sent.response.body).in(where()));
-      take_ours(page.objects, config_.prefix, found);
+      take_ours(page.objects, bucket_.config().prefix, found);
       if (page.next.empty()) break;
       next = page.next;
     }
@@ -57,82 +57,36 @@ class S3 final : public Storage {
 
   Status remove(const std::string& name) override {
     TRY(check_name(name));
-    TRY_LET(const auto sent, ask({"DELETE", config_.prefix + name}));
+    if (locking_) return locking_->remove(name);
+    TRY_LET(const auto sent, bucket_.ask({"DELETE", bucket_.key_of(name)}));
     const int status = sent.response.status;
-    if (status == 200 || status == 204 || said(sent.response, "NoSuchKey")) return {};
-    return refusal(sent.response, config_.prefix + name);
+    if (status == 200 || status == 204 || s3_said(sent.response, "NoSuchKey")) return {};
+    return bucket_.refusal(sent.response, bucket_.key_of(name));
   }
 
   Result<bool> exists(const std::string& name) override {
     TRY(check_name(name));
-    TRY_LET(const auto sent, ask({"HEAD", config_.prefix + name}));
+    TRY_LET(const auto sent, bucket_.ask({"HEAD", bucket_.key_of(name)}));
     if (sent.response.status == 200) return true;
     if (sent.response.status == 404) return false;
-    return refusal(sent.response, config_.prefix + name);
+    return bucket_.refusal(sent.response, bucket_.key_of(name));
   }
 
-  std::string where() const override { return "s3:" + config_.bucket + "/" + config_.prefix; }
+  Locking* locking() override { return locking_ ? &*locking_ : nullptr; }
+  std::string where() const override { return bucket_.where(); }
 
  private:
-  // --- one request --------------------------------------------------------------------------
-
-  Result<net::Request> request_of(const Ask& wanted, TimePoint now) const {
-    net::Request request;
-    auto url = base_;
-    url.path += net::percent_encoded(wanted.key, "/");
-    url.query = net::query_text(wanted.query);
-    request.url = net::to_text(url);
-    request.method = wanted.method;
-    request.headers = wanted.headers;
-    request.body = wanted.body;
-    request.timeout = config_.timeout;
-    request.largest_body = largest_object;
-    if (wanted.method == "PUT" || wanted.method == "POST")
-      request.headers.try_emplace("content-type", "application/octet-stream");
-    TRY(sign_for_aws(request, config_.key, config_.region, now));
-    return request;
-  }
-
-  Result<net::Sent> ask(const Ask& wanted) {
-    return remote_.ask([&](TimePoint now) { return request_of(wanted, now); }).in(where());
-  }
-
-  Error refusal(const net::Response& response, const std::string& key) const {
-    const auto [code, message] = s3_refusal(response.body);
-    const auto region = response.header("x-amz-bucket-region");
-    if (!region.empty() && region != config_.region) {
-      return fail(Fault::invalid, fmt::format("the bucket {} is in the region {}, not in {}",
-                                              config_.bucket, printable(region), config_.region));
-    }
-    const auto text =
-        fmt::format("s3:{}/{}: {} {}{}{}", config_.bucket, key, response.status, printable(code),
-                    message.empty() ? "" : ": ", printable(message.substr(0, 300)));
-    if (code == "NoSuchBucket") return fail(Fault::missing, "there is no bucket " + config_.bucket);
-    switch (response.status) {
-      case 403: return fail(Fault::denied, text);
-      case 404:
-        return fail(Fault::missing,
-                    fmt::format("there is no {}{}", where(),
-                                key.substr(std::min(key.size(), config_.prefix.size()))));
-      case 409:
-      case 412: return fail(Fault::conflict, text);
-      case 501: return fail(Fault::refused, text + " (conditional writes are needed)");
-      default: break;
-    }
-    return response.status < 500 ? fail(Fault::refused, text)
-                                 : unknown_effect(Fault::unreachable, text);
-  }
-
   Result<std::string> fetch(const std::string& name, Download download) {
     TRY(check_name(name));
-    const auto key = config_.prefix + name;
-    TRY_LET(const auto said_no, remote_
-                                    .fetch(download,
-                                           [&](const HeaderMap& headers, TimePoint now) {
-                                             return request_of({"GET", key, {}, headers}, now);
-                                           })
-                                    .in(where()));
-    if (said_no) return refusal(*said_no, key);
+    const auto key = bucket_.key_of(name);
+    TRY_LET(const auto said_no,
+            bucket_.remote()
+                .fetch(download,
+                       [&](const HeaderMap& headers, TimePoint now) {
+                         return bucket_.request_of({"GET", key, {}, headers}, now);
+                       })
+                .in(where()));
+    if (said_no) return bucket_.refusal(*said_no, key);
     return std::move(download).bytes();
   }
 
@@ -140,25 +94,27 @@ class S3 final : public Storage {
 
   Status put_whole(const std::string& name, std::string_view content) {
     const Ask wanted{
-        "PUT", config_.prefix + name, {}, {{"if-none-match", "*"}}, std::string(content)};
+        "PUT",       bucket_.key_of(name), {}, {{"if-none-match", "*"}}, std::string(content),
+        locked(name)};
     return absent_or_ours(name, content, wanted, [](const net::Response&) { return true; });
   }
 
   template <class Fits>
   Status absent_or_ours(const std::string& name, std::string_view content, const Ask& wanted,
                         Fits fits) {
-    const auto make = [&](TimePoint now) { return request_of(wanted, now); };
+    const auto make = [&](TimePoint now) { return bucket_.request_of(wanted, now); };
     const auto judge = [&fits](const net::Response& response) {
       if (response.status == 200) return fits(response) ? Written::done : Written::collided;
       if (response.status == 412) return Written::taken;
-      if (response.status == 409 && said(response, "ConditionalRequestConflict"))
+      if (response.status == 409 && s3_said(response, "ConditionalRequestConflict"))
         return Written::collided;
-      const bool gone = response.status == 404 && said(response, "NoSuchUpload");
+      const bool gone = response.status == 404 && s3_said(response, "NoSuchUpload");
       return gone ? Written::gone : Written::refused;
     };
-    return remote_.write_once(
-        make, {where(), name, judge, [&] { return holds(name, content); },
-               [&](const net::Response& response) { return refusal(response, wanted.key); }});
+    return bucket_.remote().write_once(
+        make,
+        {where(), name, judge, [&] { return holds(name, content); },
+         [&](const net::Response& response) { return bucket_.refusal(response, wanted.key); }});
   }
 
   bool holds(const std::string& name, std::string_view content) {
@@ -166,14 +122,16 @@ class S3 final : public Storage {
     return there && *there == content;
   }
 
+  bool locked(const std::string& name) const { return bucket_.config().lock.holds(name); }
+
   // --- writing in parts ---------------------------------------------------------------------
 
   Status put_in_parts(const std::string& name, std::string_view content) {
-    const auto key = config_.prefix + name;
+    const auto key = bucket_.key_of(name);
     // Cheaper than to learn it from the last request.
     TRY_LET(const bool taken, exists(name));
     if (taken) return fail(Fault::conflict, where() + name + " is there already");
-    TRY_LET(const auto upload, open_upload(key));
+    TRY_LET(const auto upload, open_upload(name));
     TRY_LET(auto parts, parts_there(key, upload));
     TRY(send_parts(key, upload, content, parts));
     const Ask completion{"POST",
@@ -189,13 +147,14 @@ class S3 final : public Storage {
     return done;
   }
 
-  Result<std::string> open_upload(const std::string& key) {
-    TRY_LET(const auto open, ask({"GET", "", {{"uploads", ""}, {"prefix", key}}}));
-    if (open.response.status != 200) return refusal(open.response, "");
+  Result<std::string> open_upload(const std::string& name) {
+    const auto key = bucket_.key_of(name);
+    TRY_LET(const auto open, bucket_.ask({"GET", "", {{"uploads", ""}, {"prefix", key}}}));
+    if (open.response.status != 200) return bucket_.refusal(open.response, "");
     TRY_LET(auto upload, s3_open_upload(open.response.body, key).in(where()));
     if (!upload.empty()) return upload;
-    TRY_LET(const auto made, ask({"POST", key, {{"uploads", ""}}}));
-    if (made.response.status != 200) return refusal(made.response, key);
+    TRY_LET(const auto made, bucket_.ask({"POST", key, {{"uploads", ""}}, {}, "", locked(name)}));
+    if (made.response.status != 200) return bucket_.refusal(made.response, key);
     return s3_upload_id(made.response.body).in(where());
   }
 
@@ -203,8 +162,8 @@ class S3 final : public Storage {
     std::vector<S3Part> all;
     net::Query query{{"uploadId", upload}};
     while (true) {
-      TRY_LET(const auto sent, ask({"GET", key, query}));
-      if (sent.response.status != 200) return refusal(sent.response, key);
+      TRY_LET(const auto sent, bucket_.ask({"GET", key, query}));
+      if (sent.response.status != 200) return bucket_.refusal(sent.response, key);
       TRY_LET(const auto found, s3_parts(sent.response.body).in(where()));
       all.insert(all.end(), found.parts.begin(), found.parts.end());
       if (found.next.empty()) return all;
@@ -217,9 +176,9 @@ class S3 final : public Storage {
                     std::vector<S3Part>& parts) {
     std::vector<S3Part> there = std::move(parts);
     parts.clear();
-    for (std::size_t at = 0; at < content.size(); at += config_.part_bytes) {
-      const auto bytes = content.substr(at, config_.part_bytes);
-      S3Part part{static_cast<int>(parts.size()) + 1, bytes.size(), etag_of(bytes)};
+    for (std::size_t at = 0; at < content.size(); at += bucket_.config().part_bytes) {
+      const auto bytes = content.substr(at, bucket_.config().part_bytes);
+      S3Part part{static_cast<int>(parts.size()) + 1, bytes.size(), "\"" + md5_of(bytes) + "\""};
       const bool same = std::any_of(there.begin(), there.end(), [&part](const S3Part& one) {
         return one.number == part.number && one.bytes == part.bytes && one.etag == part.etag;
       });
@@ -229,8 +188,8 @@ class S3 final : public Storage {
                          {{"partNumber", std::to_string(part.number)}, {"uploadId", upload}},
                          {},
                          std::string(bytes)};
-        TRY_LET(const auto sent, ask(wanted));
-        if (sent.response.status != 200) return refusal(sent.response, key);
+        TRY_LET(const auto sent, bucket_.ask(wanted));
+        if (sent.response.status != 200) return bucket_.refusal(sent.response, key);
         // Not always the MD5: encrypted buckets have marks of their own.
         part.etag = sent.response.header("etag");
       }
@@ -239,22 +198,15 @@ class S3 final : public Storage {
     return {};
   }
 
-  static std::string etag_of(std::string_view bytes) {
-    Md5 md5;
-    md5.add(bytes);
-    return "\"" + md5.finish() + "\"";
-  }
-
   Status abandon(const std::string& key, const std::string& upload) {
-    TRY_LET(const auto sent, ask({"DELETE", key, {{"uploadId", upload}}}));
+    TRY_LET(const auto sent, bucket_.ask({"DELETE", key, {{"uploadId", upload}}}));
     if (sent.response.status == 204 || sent.response.status == 200 || sent.response.status == 404)
       return {};
-    return refusal(sent.response, key);
+    return bucket_.refusal(sent.response, key);
   }
 
-  S3Config config_;
-  net::Url base_;
-  Remote remote_;
+  S3Bucket bucket_;
+  std::optional<S3Locking> locking_;
 };
 
 }  // namespace
@@ -263,6 +215,8 @@ Result<std::unique_ptr<Storage>> make_s3(S3Config config, Clock& clock, Random& 
   if (config.bucket.empty()) return fail(Fault::invalid, "the store names no bucket");
   if (config.endpoint.empty())
     config.endpoint = fmt::format("https://s3.{}.amazonaws.com", config.region);
+  if (config.role.sts.empty())
+    config.role.sts = fmt::format("https://sts.{}.amazonaws.com/", config.region);
   TRY_LET(auto base, net::parse_url(config.endpoint).in("endpoint"));
   if (!base.path.ends_with('/')) base.path += '/';
   if (config.path_style) {

@@ -72,6 +72,38 @@ Result<std::string> s3_open_upload(const std::string& xml, const std::string& ke
   return newest;
 }
 
+Result<S3Versions> s3_versions(const std::string& xml) {
+  pugi::xml_document document;
+  TRY_LET(const auto root, root_of(document, xml, "ListVersionsResult"));
+  S3Versions found;
+  for (const auto& each : root.children()) {
+    const std::string_view kind = each.name();
+    if (kind != "Version" && kind != "DeleteMarker") continue;
+    S3Version one{net::percent_decoded(each.child_value("Key")), each.child_value("VersionId"),
+                  kind == "DeleteMarker", std::string_view(each.child_value("IsLatest")) == "true",
+                  each.child_value("LastModified")};
+    if (one.key.empty() || one.id.empty())
+      return fail(Fault::corrupt, "the answer lists a version without a name");
+    found.versions.push_back(std::move(one));
+  }
+  TRY_LET(const auto key, next_of(root, "NextKeyMarker"));
+  found.next_key = net::percent_decoded(key);
+  if (!found.next_key.empty()) found.next_id = root.child_value("NextVersionIdMarker");
+  return found;
+}
+
+bool s3_object_lock(const std::string& xml) {
+  pugi::xml_document document;
+  if (!document.load_buffer(xml.data(), xml.size())) return false;
+  const auto root = document.document_element();
+  return std::string_view(root.child_value("ObjectLockEnabled")) == "Enabled";
+}
+
+std::string s3_retention(const std::string& until) {
+  return "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>" + until +
+         "</RetainUntilDate></Retention>";
+}
+
 std::string s3_completion(const std::vector<S3Part>& parts) {
   std::string xml = "<CompleteMultipartUpload>";
   for (const auto& part : parts) {

@@ -38,7 +38,7 @@ class AbsentVault final : public Vault {
     return std::uint64_t{0};
   }
   Status forget(const std::string& name) override { return nothing(name); }
-  Result<std::uint64_t> prune() override { return std::uint64_t{0}; }
+  Result<Freed> prune() override { return Freed{}; }
   std::string where() const override { return where_; }
   std::uint64_t bytes_written() const override { return 0; }
 

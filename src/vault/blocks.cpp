@@ -24,27 +24,53 @@ Status Blocks::refresh() {
 
 Result<std::string> Blocks::put(std::string_view content) {
   TRY_LET(const bool unbroken, lease_.ensure());
-  if (!unbroken || !listed_) TRY(refresh());
-  std::string name = keys_.name_of(content);
-  {
+  if (!unbroken || !listed_) {
+    TRY(refresh());
     const std::lock_guard lock(mutex_);
-    if (known_.contains(name)) return name;
+    kept_.clear();
+  }
+  std::string name = keys_.name_of(content);
+  if (is_known(name)) {
+    TRY(keep(name));
+    return name;
   }
   const std::string object = block_object(name);
   const std::string sealed = keys_.seal(SealKind::block, object, content);
-  TRY(store(object, sealed));
+  TRY_LET(const bool fresh, store(object, sealed));
   const std::lock_guard lock(mutex_);
   known_.insert(name);
+  if (fresh) kept_.insert(name);
   return name;
 }
 
-Status Blocks::store(const std::string& object, std::string_view sealed) {
+bool Blocks::is_known(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  return known_.contains(name);
+}
+
+// Whoever refers to an old block needs it for as long as what is put now.
+Status Blocks::keep(const std::string& name) {
+  auto* const locking = store_.locking();
+  if (locking == nullptr) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    if (kept_.contains(name)) return {};
+  }
+  TRY(locking->keep(block_object(name)).in("locking a block"));
+  const std::lock_guard lock(mutex_);
+  kept_.insert(name);
+  return {};
+}
+
+// True: it was not there before.
+Result<bool> Blocks::store(const std::string& object, std::string_view sealed) {
   Status stored = store_.put(object, sealed);
   // A lost reply: the same bytes once more, and a conflict then says that they are there.
   if (!stored && stored.error().effect == Effect::unknown) stored = store_.put(object, sealed);
   if (stored) bytes_written_ += sealed.size();
-  if (stored || stored.error().fault == Fault::conflict) return {};
-  return std::move(stored).in("storing a block in " + store_.where());
+  if (stored) return true;
+  if (stored.error().fault == Fault::conflict) return false;
+  return std::move(stored).error().in("storing a block in " + store_.where());
 }
 
 Result<std::string> Blocks::get(const Block& block) const {
@@ -81,13 +107,13 @@ Status Blocks::require(const std::unordered_set<std::string>& names) {
   TRY_LET(const bool unbroken, lease_.ensure());
   static_cast<void>(unbroken);
   TRY(refresh());
-  const std::lock_guard lock(mutex_);
   for (const auto& name : names) {
-    if (!known_.contains(name)) {
+    if (!is_known(name)) {
       return fail(Fault::missing, block_object(name) + " is gone from " + store_.where() +
                                       " since it was written: take the restore point again");
     }
   }
+  for (const auto& name : names) TRY(keep(name));
   return {};
 }
 

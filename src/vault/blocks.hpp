@@ -31,13 +31,16 @@ class Blocks {
   // A block that cannot be read, twice in a row, is removed, so that it is stored again when it is
   // written next. True: it is gone.
   Result<bool> drop_damaged(const Block& block);
-  // All of these are in the store now, by a fresh listing; missing: names the first that is not.
+  // All of these are in the store now, by a fresh listing, and locked there from now on if it locks
+  // anything; missing: names the first that is not.
   Status require(const std::unordered_set<std::string>& names);
   std::uint64_t bytes_written() const { return bytes_written_; }
 
  private:
   Status refresh();
-  Status store(const std::string& object, std::string_view sealed);
+  Result<bool> store(const std::string& object, std::string_view sealed);
+  bool is_known(const std::string& name);
+  Status keep(const std::string& name);
 
   storage::Storage& store_;
   Keyring& keys_;
@@ -45,6 +48,7 @@ class Blocks {
   std::mutex mutex_;
   bool listed_ = false;
   std::unordered_set<std::string> known_;  // names that are in the store
+  std::unordered_set<std::string> kept_;   // of these, what is locked since this writing began
   std::atomic<std::uint64_t> bytes_written_{0};
 };
 

@@ -3,6 +3,9 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/hash.hpp"
 #include "base/json.hpp"
 
@@ -100,6 +103,22 @@ Status create(storage::Storage& store, const UserKey& user, Random& random) {
 }
 
 }  // namespace
+
+bool is_lasting(const std::string& object) {
+  constexpr std::array folders{"keys/", "blocks/", "points/", "sealed/", "journal/"};
+  return object == config_object ||
+         std::any_of(folders.begin(), folders.end(),
+                     [&object](const char* folder) { return object.starts_with(folder); });
+}
+
+Status keep_keys(storage::Storage& store) {
+  auto* const locking = store.locking();
+  if (locking == nullptr) return {};
+  TRY(locking->keep(config_object));
+  TRY_LET(const auto keys, store.list("keys/"));
+  for (const auto& key : keys) TRY(locking->keep(key.name));
+  return {};
+}
 
 Result<Key> open_master(storage::Storage& store, const UserKey& user, Random& random) {
   auto text = store.get(config_object);

@@ -11,4 +11,7 @@ namespace belay::vault {
 // wrong key; refused: a newer format; corrupt.
 Result<Key> open_master(storage::Storage& store, const UserKey& user, Random& random);
 
+// What opens the vault is locked for as long as what is put now.
+Status keep_keys(storage::Storage& store);
+
 }  // namespace belay::vault

@@ -7,14 +7,14 @@
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "storage/storage.hpp"
+#include "vault/vault.hpp"
 
 namespace belay::vault {
 
 // The blocks that all manifests and sealed objects reference, read anew from the store.
 using Mark = std::function<Result<std::unordered_set<std::string>>()>;
 
-// Bytes freed; 0 while a writer holds a lease. Killed anywhere, it is simply run again.
-Result<std::uint64_t> prune_blocks(storage::Storage& store, Clock& clock, Random& random,
-                                   const Mark& mark);
+// Frees nothing while a writer holds a lease. Killed anywhere, it is simply run again.
+Result<Freed> prune_blocks(storage::Storage& store, Clock& clock, Random& random, const Mark& mark);
 
 }  // namespace belay::vault

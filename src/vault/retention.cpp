@@ -50,6 +50,18 @@ std::vector<std::string> expired_salvages(const std::vector<SalvageSummary>& sal
   return out;
 }
 
+namespace {
+
+// What the store's lock keeps stays for now, and goes the next time.
+Result<bool> removed(Vault& vault, const std::string& object) {
+  auto gone = vault.remove_sealed(object);
+  if (!gone && gone.error().fault == Fault::busy) return false;
+  TRY(std::move(gone));
+  return true;
+}
+
+}  // namespace
+
 // The index goes first, so that there is no salvage any more; the mark of its end last, so that
 // what a kill leaves is known for what it is, and not taken for a salvage that is being written.
 Status forget_salvages(Vault& vault, const std::vector<std::string>& names) {
@@ -64,12 +76,14 @@ Status forget_salvages(Vault& vault, const std::vector<std::string>& names) {
   }
   for (const auto& name : gone) {
     const auto folder = std::string(salvages_prefix) + name;
-    TRY(vault.remove_sealed(folder + std::string(index_mark)));
+    TRY_LET(bool all, removed(vault, folder + std::string(index_mark)));
     for (const auto& object : objects) {
-      if (object.starts_with(folder + "/") && !object.ends_with(end_mark))
-        TRY(vault.remove_sealed(object));
+      if (!all) break;
+      if (object.starts_with(folder + "/") && !object.ends_with(end_mark)) {
+        TRY_LET(all, removed(vault, object));
+      }
     }
-    TRY(vault.remove_sealed(folder + std::string(end_mark)));
+    if (all) TRY(removed(vault, folder + std::string(end_mark)));
   }
   return {};
 }

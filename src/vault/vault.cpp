@@ -123,6 +123,7 @@ class StoredVault final : public Vault {
   Status commit(const Point& point) override {
     const std::string object = points_prefix + point.name;
     TRY(blocks_.require(blocks_of(point)));
+    TRY(keep_keys(store_));
     TRY(put(object, keys_.seal(SealKind::manifest, object, canonical(to_json(point)))));
     lease_.release();
     return {};
@@ -169,7 +170,7 @@ class StoredVault final : public Vault {
     return dropped;
   }
 
-  Result<std::uint64_t> prune() override {
+  Result<Freed> prune() override {
     return prune_blocks(store_, clock_, random_, [this] { return marked(); });
   }
 

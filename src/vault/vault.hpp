@@ -91,6 +91,13 @@ struct VerifyReport {
   std::vector<std::string> problems;  // each names the block or collection
 };
 
+// What pruning did.
+struct Freed {
+  std::uint64_t bytes = 0;
+  std::uint64_t locked = 0;  // bytes that nothing needs either, and that the store still locks
+  std::optional<TimePoint> until;  // the last date of these
+};
+
 // Reads one saved collection in `_id` order, base and delta merged. Bounded memory.
 class DocumentReader {
  public:
@@ -129,15 +136,16 @@ class Vault {
                             const std::vector<std::string>& blocks = {}) = 0;
   virtual Result<std::string> get_sealed(const std::string& name) = 0;
   virtual Result<std::vector<std::string>> list_sealed(const std::string& prefix) = 0;
-  virtual Status remove_sealed(const std::string& name) = 0;  // fine when it is not there
+  virtual Status remove_sealed(const std::string& name) = 0;  // fine when it is not there; busy
 
   // Removes those blocks of these collections that cannot be read: so they are stored again when
   // they are written next, and the points that use them are whole again. How many.
   virtual Result<std::uint64_t> drop_damaged(const std::vector<SavedCollection>& collections) = 0;
-  virtual Status forget(const std::string& name) = 0;  // the manifest; blocks go with prune
-  // Bytes freed. Safe beside a writer, also one in another process: then it frees nothing. corrupt:
-  // a manifest cannot be read, so nobody knows what it references, and nothing is removed.
-  virtual Result<std::uint64_t> prune() = 0;
+  // The manifest; blocks go with prune. busy: the store's lock keeps it, and says until when.
+  virtual Status forget(const std::string& name) = 0;
+  // Safe beside a writer, also one in another process: then it frees nothing. corrupt: a manifest
+  // cannot be read, so nobody knows what it references, and nothing is removed.
+  virtual Result<Freed> prune() = 0;
   virtual std::string where() const = 0;
   virtual std::uint64_t bytes_written() const = 0;  // by this object
 };
@@ -146,6 +154,10 @@ class Vault {
 // key is refused before anything is read. A vault of a newer format is refused by name.
 Result<std::unique_ptr<Vault>> open_vault(storage::Storage& store, const Secret& key, Clock& clock,
                                           Random& random);
+
+// Whether an object of a vault is to outlive whoever put it, which is what a store that locks
+// should lock. Leases come and go.
+bool is_lasting(const std::string& object);
 
 // Which points retention would remove (pure): never the `protected_names`.
 struct Keep {

@@ -94,6 +94,8 @@ Status FakeStorage::put(const std::string& name, std::string_view content) {
   if (now == Turn::fail) return refused();
   largest_put_ = std::max(largest_put_, content.size());
   const bool is_new = objects_.emplace(name, content).second;
+  if (is_new && clock_ != nullptr && !name.starts_with("leases/"))
+    locked_[name] = clock_->now() + lock_;
   if (now == Turn::lost) return lost();
   if (!is_new) return fail(Fault::conflict, name + " is there already");
   return {};
@@ -124,8 +126,40 @@ Status FakeStorage::remove(const std::string& name) {
   if (!is_name(name)) return bad_name(name);
   const Turn now = turn();
   if (now == Turn::fail) return refused();
+  if (is_locked(name)) return fail(Fault::busy, name + " is locked");
   objects_.erase(name);
   if (now == Turn::lost) return lost();
+  return {};
+}
+
+void FakeStorage::lock(const Clock& clock, Millis time) {
+  clock_ = &clock;
+  lock_ = time;
+}
+
+bool FakeStorage::is_locked(const std::string& name) const {
+  const auto found = locked_.find(name);
+  return clock_ != nullptr && found != locked_.end() && objects_.contains(name) &&
+         found->second > clock_->now();
+}
+
+std::optional<TimePoint> FakeStorage::locked_until(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return is_locked(name) ? std::optional(locked_.at(name)) : std::nullopt;
+}
+
+Result<std::optional<TimePoint>> FakeStorage::until(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (turn() != Turn::fine) return refused();
+  if (!objects_.contains(name)) return fail(Fault::missing, "there is no " + name);
+  return is_locked(name) ? std::optional(locked_.at(name)) : std::nullopt;
+}
+
+Status FakeStorage::keep(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (turn() == Turn::fail) return refused();
+  if (!objects_.contains(name)) return fail(Fault::missing, "there is no " + name);
+  locked_[name] = clock_->now() + lock_;
   return {};
 }
 

@@ -7,11 +7,12 @@
 #include <mutex>
 #include <set>
 
+#include "base/clock.hpp"
 #include "storage/storage.hpp"
 
 namespace belay::fake {
 
-class FakeStorage final : public storage::Storage {
+class FakeStorage final : public storage::Storage, public storage::Locking {
  public:
   // Calls are counted from 1, all kinds together.
   void fail_call(int nth) { failing_.insert(nth); }
@@ -36,16 +37,28 @@ class FakeStorage final : public storage::Storage {
   // The largest number of bytes that were handed over in one put.
   std::size_t largest_put() const { return largest_put_; }
 
+  // What is put from now on, and kept, is locked for so long; leases are not.
+  void lock(const Clock& clock, Millis time);
+  std::optional<TimePoint> locked_until(const std::string& name) const;
+
   Status put(const std::string& name, std::string_view content) override;
   Result<std::string> get(const std::string& name) override;
   Result<std::vector<storage::Object>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;
   Result<bool> exists(const std::string& name) override;
   std::string where() const override { return "fake:store"; }
+  storage::Locking* locking() override { return clock_ == nullptr ? nullptr : this; }
+
+  Result<std::optional<TimePoint>> until(const std::string& name) override;
+  Status keep(const std::string& name) override;
+  Result<std::vector<std::string>> hidden() override { return std::vector<std::string>{}; }
+  Status uncover(const std::string&) override { return {}; }
+  Status check() override { return {}; }
 
  private:
   enum class Turn { fine, fail, lost };
   Turn turn();
+  bool is_locked(const std::string& name) const;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::string> objects_;
@@ -53,6 +66,9 @@ class FakeStorage final : public storage::Storage {
   int calls_ = 0, death_ = 0;
   bool half_ = false;
   std::size_t largest_put_ = 0;
+  const Clock* clock_ = nullptr;
+  Millis lock_{0};
+  std::map<std::string, TimePoint> locked_;
 };
 
 }  // namespace belay::fake

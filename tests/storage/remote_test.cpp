@@ -7,6 +7,7 @@
 #include "tests/contract/storage_contract.hpp"
 #include "tests/fake/http_proxy.hpp"
 #include "tests/storage/stores.hpp"
+#include "tests/storage/troubles.hpp"
 #include "tests/support/fake_world.hpp"
 
 namespace belay::contract {
@@ -41,6 +42,21 @@ std::shared_ptr<storage::Storage> make_minio_store() {
   return s3_store(belay::testing::minio_server().config);
 }
 
+// With versions, of which none is left behind.
+storage::S3Config kept_in_part(const storage::S3Config& config) {
+  auto locking = belay::testing::with_lock(config);
+  locking.lock.covers = [](const std::string& name) { return name.starts_with("kept/"); };
+  return locking;
+}
+
+std::shared_ptr<storage::Storage> make_locking_s3_store() {
+  return s3_store(kept_in_part(belay::testing::s3_server().config));
+}
+
+std::shared_ptr<storage::Storage> make_locking_minio_store() {
+  return s3_store(kept_in_part(belay::testing::minio_server().config));
+}
+
 std::shared_ptr<storage::Storage> make_azure_store() {
   auto ground = std::make_shared<Ground>();
   ground->store =
@@ -49,7 +65,8 @@ std::shared_ptr<storage::Storage> make_azure_store() {
   return kept(std::move(ground));
 }
 
-INSTANTIATE_TEST_SUITE_P(S3, StorageContract, ::testing::Values(&make_s3_store));
+INSTANTIATE_TEST_SUITE_P(S3, StorageContract,
+                         ::testing::Values(&make_s3_store, &make_locking_s3_store));
 INSTANTIATE_TEST_SUITE_P(Azure, StorageContract, ::testing::Values(&make_azure_store));
 // Beside the others, where there is one.
 template <class Maker>
@@ -58,6 +75,9 @@ std::vector<Maker> where_minio_is(Maker maker) {
 }
 INSTANTIATE_TEST_SUITE_P(Minio, StorageContract,
                          ::testing::ValuesIn(where_minio_is<MakeStorage>(&make_minio_store)));
+INSTANTIATE_TEST_SUITE_P(
+    LockingMinio, StorageContract,
+    ::testing::ValuesIn(where_minio_is<MakeStorage>(&make_locking_minio_store)));
 
 // --- in trouble
 // -----------------------------------------------------------------------------------
@@ -98,10 +118,6 @@ std::unique_ptr<Troubled> troubled_azure() {
   return made;
 }
 
-const std::string throttled =
-    "HTTP/1.1 503 Slow Down\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
-const std::string too_many = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n";
-
 // Of which no two places look alike.
 std::string lines_of(std::size_t bytes) {
   std::string text;
@@ -126,11 +142,7 @@ struct Trouble : ::testing::TestWithParam<MakeTroubled> {
     work("calm");
     const int requests = on->proxy->count();
     ASSERT_GT(requests, 0);
-    const std::vector<HttpFault> faults{{Action::close},
-                                        {Action::lose_reply},
-                                        {Action::cut_reply},
-                                        {Action::answer, throttled},
-                                        {Action::answer, too_many}};
+    const auto faults = belay::testing::troubles();
     for (std::size_t kind = 0; kind < faults.size(); ++kind) {
       for (int number = 1; number <= requests; ++number) {
         SCOPED_TRACE("trouble " + std::to_string(kind) + " at request " + std::to_string(number));

@@ -14,8 +14,17 @@ namespace belay::testing {
 struct S3Server {
   int port = 0;
   storage::S3Config config;  // of its bucket, with a fresh prefix
+  // moto's: a role whose keys may do the same. Its STS gives none to who does not sign.
+  std::string role = {};
+  storage::AwsKey role_key = {};
 };
 S3Server s3_server();
+
+// What STS answers to who may have these keys.
+std::string sts_answer(const storage::AwsKey& key, TimePoint until);
+
+// The server's other bucket, which has object lock.
+storage::S3Config with_lock(storage::S3Config config, Millis time = std::chrono::hours(1));
 
 // A MinIO is used as well where $BELAY_MINIO names one, or PATH has it.
 bool has_minio();
@@ -27,6 +36,9 @@ struct AzureServer {
   storage::AzureConfig config;
 };
 AzureServer azure_server();
+
+// The same over TLS, for access tokens. Its authority is trusted in this process from then on.
+AzureServer azure_oauth_server();
 
 // Does not wait long for anything.
 net::Patience impatience();

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An S3 on loopback that checks signatures and rights: moto, with one bucket and one user for it.
+"""An S3 on loopback that checks signatures and rights: moto, with two buckets, one with object
+lock, and one user and one role for them.
 
-Prints one line of JSON when it is ready, {"port", "id", "secret"}, and serves until its standard
+Prints one line of JSON when it is ready, {"port", "id", "secret", "role"}, and serves until its standard
 input ends.
 """
 import json
@@ -18,7 +19,7 @@ import boto3  # noqa: E402
 import requests  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 
-BUCKET, REGION = "shop-backups", "eu-central-1"
+BUCKET, LOCKED, REGION = "shop-backups", "shop-locked", "eu-central-1"
 
 
 def main():
@@ -29,13 +30,21 @@ def main():
     iam.create_user(UserName="belay")
     key = iam.create_access_key(UserName="belay")["AccessKey"]
     rights = {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]}]}
+        {"Effect": "Allow", "Action": "s3:*", 
+         "Resource": [f"arn:aws:s3:::{name}{what}" for name in (BUCKET, LOCKED) for what in ("", "/*")]}]}
     iam.put_user_policy(UserName="belay", PolicyName="belay", PolicyDocument=json.dumps(rights))
-    boto3.client("s3", endpoint_url=base, region_name=REGION).create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    role = iam.create_role(RoleName="belay", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    iam.put_role_policy(RoleName="belay", PolicyName="belay", PolicyDocument=json.dumps(rights))
+    given = boto3.client("sts", endpoint_url=base, region_name=REGION).assume_role(
+        RoleArn=role, RoleSessionName="belay")["Credentials"]
+    role_keys = {"arn": role, "id": given["AccessKeyId"], "secret": given["SecretAccessKey"], "session": given["SessionToken"]}
+    s3 = boto3.client("s3", endpoint_url=base, region_name=REGION)
+    for name in (BUCKET, LOCKED):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION},
+                         ObjectLockEnabledForBucket=name == LOCKED)
     requests.post(f"{base}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
-    print(json.dumps({"port": server.get_host_and_port()[1], "id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}),
-          flush=True)
+    print(json.dumps({"port": server.get_host_and_port()[1], "id": key["AccessKeyId"], "secret": key["SecretAccessKey"],
+                      "role": role_keys}), flush=True)
     sys.stdin.read()
     server.stop()
 

@@ -38,7 +38,7 @@ class LeaseTest : public ::testing::Test {
   std::size_t leases() { return store_->list("leases/")->size(); }
   std::uint64_t pruned() {
     const Mark nothing = [] { return std::unordered_set<std::string>(); };
-    return prune_blocks(*store_, clock_, random_, nothing).value();
+    return prune_blocks(*store_, clock_, random_, nothing)->bytes;
   }
 
   ScratchFolder scratch_ = ScratchFolder::make("lease-test").value();

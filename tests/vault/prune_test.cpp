@@ -26,12 +26,12 @@ TEST_F(PruneTest, KeepsWhatPointsAndSealedObjectsUseAndRemovesTheRest) {
   ASSERT_TRUE(vault->forget("rp-2"));
   auto freed = vault->prune();
   ASSERT_TRUE(freed) << freed.error().message();
-  EXPECT_GT(*freed, 0U);
+  EXPECT_GT(freed->bytes, 0U);
   std::set<std::string> expected{object_of(kept.base.blocks[0]), object_of(merged.base.blocks[0]),
                                  object_of(merged.delta.blocks[0]), object_of(salvaged.blocks[0])};
   const auto left = store.names("blocks/");
   EXPECT_EQ(std::set<std::string>(left.begin(), left.end()), expected);
-  EXPECT_EQ(vault->prune().value(), 0U) << "a second time nothing is left to remove";
+  EXPECT_EQ(vault->prune()->bytes, 0U) << "a second time nothing is left to remove";
 }
 
 TEST_F(PruneTest, RefusesWhenAManifestOrASealedObjectCannotBeRead) {
@@ -49,6 +49,94 @@ TEST_F(PruneTest, RefusesWhenAManifestOrASealedObjectCannotBeRead) {
     EXPECT_EQ(freed.error().fault, Fault::corrupt) << damaged;
     EXPECT_EQ(fresh.names("blocks/"), blocks) << damaged;
   }
+}
+
+struct LockedVault : PruneTest {
+  LockedVault() { store.lock(clock, std::chrono::hours(24)); }
+  TimePoint now_and_a_day() const { return clock.now() + std::chrono::hours(24); }
+};
+
+TEST_F(LockedVault, LocksWhatAPointNeedsAgainWithEachPointAndNoLease) {
+  auto vault = open();
+  const auto old = saved("a", write(*vault, {document(1, 100)}));
+  ASSERT_TRUE(vault->commit(point("rp-1", {old})));
+  clock.advance(std::chrono::hours(20));
+  // The same documents: stored already, and needed for another day.
+  const auto same = saved("a", write(*vault, {document(1, 100)}));
+  EXPECT_EQ(same.base.blocks[0].name, old.base.blocks[0].name);
+  ASSERT_TRUE(vault->commit(point("rp-2", {same})));
+  for (const auto& name : store.names()) {
+    const auto until = store.locked_until(name);
+    ASSERT_TRUE(until.has_value()) << name;
+    if (name != "points/rp-1") {
+      EXPECT_EQ(*until, now_and_a_day()) << name;
+    }
+  }
+}
+
+TEST_F(LockedVault, LocksWhatAnotherProcessStoredToo) {
+  auto vault = open();
+  const auto layer = write(*vault, {document(1, 100)});
+  ASSERT_TRUE(vault->commit(point("rp-1", {saved("a", layer)})));
+  clock.advance(std::chrono::hours(20));
+  ASSERT_TRUE(open()->commit(point("rp-2", {saved("a", layer)})));
+  EXPECT_EQ(store.locked_until(object_of(layer.blocks[0])), now_and_a_day());
+  clock.advance(std::chrono::hours(1));
+  ASSERT_TRUE(open()->put_sealed("salvage/x/index", "{}", {layer.blocks[0].name}));
+  EXPECT_EQ(store.locked_until(object_of(layer.blocks[0])), now_and_a_day());
+}
+
+TEST_F(LockedVault, APointWhoseBlocksCannotBeLockedIsNone) {
+  auto vault = open();
+  const auto layer = write(*vault, {document(1, 100)});
+  ASSERT_TRUE(vault->commit(point("rp-1", {saved("a", layer)})));
+  for (int call = 1;; ++call) {
+    auto again = open();
+    store.revive();
+    store.fail_call(call);
+    const auto committed = again->commit(point("rp-2", {saved("a", layer)}));
+    store.revive();
+    if (committed) break;
+    EXPECT_EQ(store.names("points/"), std::vector<std::string>{"points/rp-1"}) << call;
+  }
+}
+
+TEST_F(LockedVault, PruningKeepsWhatIsLockedSaysUntilWhenAndFreesItAfterwards) {
+  auto vault = open();
+  const auto gone = write(*vault, {document(5, 100)});
+  ASSERT_TRUE(vault->commit(point("rp-1", {})));
+  EXPECT_EQ(vault->forget("rp-1").error().fault, Fault::busy);
+  auto freed = vault->prune();
+  ASSERT_TRUE(freed) << freed.error().message();
+  EXPECT_EQ(freed->bytes, 0U);
+  EXPECT_GT(freed->locked, 0U);
+  EXPECT_EQ(freed->until, now_and_a_day());
+  clock.advance(std::chrono::hours(25));
+  freed = vault->prune();
+  EXPECT_GT(freed->bytes, 0U);
+  EXPECT_EQ(freed->locked, 0U);
+  EXPECT_FALSE(freed->until.has_value());
+  EXPECT_TRUE(store.names("blocks/").empty());
+  EXPECT_TRUE(vault->forget("rp-1").ok());
+}
+
+TEST_F(LockedVault, ASalvageThatIsLockedStaysWholeUntilItsTimeIsOver) {
+  auto vault = open();
+  for (const char* part : {"index", "0001", "done"})
+    ASSERT_TRUE(vault->put_sealed(fmt::format("salvage/x/{}", part), "{}"));
+  const auto all = store.names("sealed/");
+  ASSERT_TRUE(forget_salvages(*vault, {"x"}).ok());
+  EXPECT_EQ(store.names("sealed/"), all);
+  clock.advance(std::chrono::hours(25));
+  ASSERT_TRUE(forget_salvages(*vault, {"x"}).ok());
+  EXPECT_TRUE(store.names("sealed/").empty());
+}
+
+TEST(Lasting, IsEverythingButLeasesAndProofs) {
+  for (const char* name : {"config", "keys/1", "blocks/ab/abcd", "points/rp-1", "sealed/x"})
+    EXPECT_TRUE(is_lasting(name)) << name;
+  for (const char* name : {"leases/write-1-2", "proof/12345678", "configs", "journal/1"})
+    EXPECT_FALSE(is_lasting(name)) << name;
 }
 
 SalvageSummary old_salvage(const std::string& name, TimePoint now, int days) {
