@@ -3,54 +3,15 @@
 // what both publish of their APIs.
 #include <gtest/gtest.h>
 
-#include "tests/fake/stand_in.hpp"
-#include "tests/support/scratch_project.hpp"
+#include "tests/cli/hosted_project.hpp"
 
 namespace belay::cli {
 namespace {
 
-struct Hosted : ::testing::Test {
-  belay::testing::ScratchProject project;
-  belay::testing::StandIn railway{"railway_server.py"}, vercel{"vercel_server.py"};
-
+struct Hosted : ::testing::Test, testing::HostedProject {
   void SetUp() override {
-    project.write("belay.yaml", fmt::format(R"yaml(project: shop
-state: ../state
-services:
-  backend: {{ path: ., run: "true" }}
-  frontend: {{ path: frontend, build: npm run build, run: npm start, needs: [backend] }}
-environments:
-  production:
-    tag: prod
-    services:
-      backend: {{ target: railway, project: project-1, token: "${{RAILWAY_TOKEN}}", endpoint: {0} }}
-      frontend:
-        target: vercel
-        project: prj_frontend
-        team: team_shop
-        domains: [shop.example.org]
-        token: ${{VERCEL_TOKEN}}
-        endpoint: {1}
-)yaml",
-                                            railway.direct_url(), vercel.direct_url()));
+    write(railway.direct_url(), vercel.direct_url());
     release("one");
-  }
-  void release(const std::string& text) const {
-    project.write("frontend/index.html", text);
-    project.commit("Release " + text);
-  }
-  Finished belay(std::vector<std::string> words,
-                 const Environment& more = {{"VERCEL_TOKEN", "vercel-token"},
-                                            {"RAILWAY_TOKEN", "railway-token"}}) const {
-    return project.belay(std::move(words), more);
-  }
-  // The release that customers get at Vercel.
-  std::string live() const {
-    const auto now = vercel.state();
-    for (const auto& each : now["deployments"]) {
-      if (each["id"] == now["alias"]["to"]) return each["meta"]["belayRelease"];
-    }
-    return "none";
   }
   // The commits that Railway was told to deploy, and whether the last one is up.
   std::vector<std::string> deployed() const {
@@ -226,16 +187,16 @@ TEST_F(HostedVariables, VercelsProtectionIsNoAnswerOfTheApplications) {
 TEST_F(Hosted, AWrongTokenIsToldAndStaysSecret) {
   const Environment wrong{{"VERCEL_TOKEN", "wrong-vercel-token"},
                           {"RAILWAY_TOKEN", "wrong-railway-token"}};
-  const auto failed = belay({"deploy", "--yes"}, wrong);
+  const auto failed = project.belay({"deploy", "--yes"}, wrong);
   EXPECT_NE(failed.status, 0);
   EXPECT_NE((failed.out + failed.err).find("uthorized"), std::string::npos)
       << failed.out << failed.err;
-  const auto looked = belay({"doctor"}, wrong);
+  const auto looked = project.belay({"doctor"}, wrong);
   EXPECT_NE(looked.out.find("look at what belay.yaml names there"), std::string::npos)
       << looked.out;
   for (const auto& text : {failed.out, failed.err, looked.out, looked.err})
     EXPECT_EQ(text.find("-token"), std::string::npos) << text;
-  const auto without = belay({"deploy", "--yes"}, {});
+  const auto without = project.belay({"deploy", "--yes"}, {});
   EXPECT_NE(without.err.find("_TOKEN"), std::string::npos) << without.out << without.err;
 }
 

@@ -139,6 +139,7 @@ void HttpProxy::serve(const Fd& client) {
     put(client, fault->reply);
     return;
   }
+  if (fault) std::this_thread::sleep_for(fault->late);
   const Fd server = connect_to(server_port_);
   if (!server) return;
   head.insert(head.size() - 2, "Connection: close\r\n");

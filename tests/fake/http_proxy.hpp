@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "base/time.hpp"
 
 namespace belay::testing {
 
@@ -20,12 +21,14 @@ struct HttpFault {
     lose_reply,  // the server has answered; the connection ends instead of the answer
     cut_reply,   // the same in the middle of the answer
     answer,      // `reply` is the answer; the server sees nothing
+    slow,        // goes through, `late`
   };
   Action action = Action::close;
   std::string reply =
       {};  // "HTTP/1.1 503 Slow Down\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
   // Of the answer's body this much arrives before it is cut; none: the half of the whole answer.
   std::optional<std::size_t> body_bytes = {};
+  Millis late{0};
 };
 
 class HttpProxy {

@@ -22,6 +22,8 @@ class StandIn {
   Json tell(const std::string& what) const { return ask("/-/" + what); }
   // What its script says of "/-/set".
   void set(const std::string& query) const { static_cast<void>(tell("set?" + query)); }
+  // How often one has to look before it goes a step further.
+  void pace(int looks) const { static_cast<void>(ask(fmt::format("/-/pace/{}", looks))); }
 
  private:
   Json ask(const std::string& path) const;

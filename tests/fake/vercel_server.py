@@ -27,6 +27,7 @@ FILES, DEPLOYMENTS, COMPLAINTS, VARIABLES = {}, [], [], []
 PROTECTION, PORT = {}, []
 VARIABLE_TYPES, TARGETS = ("system", "encrypted", "plain", "sensitive"), ("production", "preview", "development")
 ALIAS = {"to": None, "order": None, "looks": 0, "pinned": False}
+WORK = {"looks": 2}     # how often one has to look before the domains follow
 
 
 class Refused(Exception):
@@ -66,7 +67,7 @@ def move_domain():
     if not order or order["jobStatus"] != "in-progress":
         return
     ALIAS["looks"] += 1
-    if ALIAS["looks"] > 2:
+    if ALIAS["looks"] > WORK["looks"]:
         ALIAS["to"], order["jobStatus"] = order["toDeploymentId"], "succeeded"
 
 
@@ -242,6 +243,9 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {"deployments": DEPLOYMENTS, "alias": ALIAS, "complaints": COMPLAINTS, "variables": VARIABLES}
         if path == "/-/set":
             return 200, told(query)
+        if path.startswith("/-/pace/"):
+            WORK.update(looks=int(path.rsplit("/", 1)[1]))
+            return 200, {}
         if path == "/-/reset":
             FILES.clear(), DEPLOYMENTS.clear(), COMPLAINTS.clear(), VARIABLES.clear(), PROTECTION.clear()
             ALIAS.update(to=None, order=None, looks=0, pinned=False)
