@@ -111,6 +111,9 @@ std::string environment_lines(const Found& found, const std::string& environment
 std::string hosted_file(Found found) {
   std::string variables;
   for (auto& service : found.services) {
+    // A migration runs in a copy of the commit that nobody has built.
+    if (!service.migrate.empty() && !service.build.empty())
+      service.migrate = service.build + " && " + service.migrate;
     if (!service.env_names.empty() && !variables_on_platforms)
       variables += fmt::format("# set in the project of {}: {}\n", service.name,
                                join(service.env_names, ", "));

@@ -9,8 +9,7 @@ namespace {
 
 Status fill(std::string& text, Secrets& secrets) {
   if (text.find('$') == std::string::npos) return {};
-  TRY_LET(const auto value, secrets.expand({text}));
-  text = value.reveal();
+  TRY_LET(text, secrets.fill_in({text}));
   return {};
 }
 

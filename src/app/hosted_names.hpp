@@ -7,7 +7,8 @@
 namespace belay::app {
 
 // project, team, service, environment and domains of the environment's hosted services, filled in.
-// Of an address, https://shop.example.org/, the domain is taken. missing, naming the name.
+// Of an address, https://shop.example.org/, the domain is taken. None of it is hidden: it stands in
+// messages and on the environment's page. missing, naming the name.
 Status fill_hosted(pipeline::EnvironmentSpec& environment, Secrets& secrets);
 
 }  // namespace belay::app

@@ -114,6 +114,19 @@ Result<Secret> Secrets::expand(const pipeline::Template& text,
   return whole;
 }
 
+Result<std::string> Secrets::fill_in(const pipeline::Template& text) {
+  std::optional<Error> missing;
+  std::lock_guard guard(mutex_);
+  auto filled = text.filled([&](const std::string& name) -> std::optional<std::string> {
+    auto value = look_up(name);
+    if (value) return std::move(value).value();
+    if (!missing) missing = value.error();
+    return std::nullopt;
+  });
+  if (missing) return std::move(*missing);
+  return filled;
+}
+
 std::string Secrets::mask(std::string_view text) const {
   std::lock_guard guard(mutex_);
   return masker_.mask(text);

@@ -28,6 +28,9 @@ class Secrets {
   Result<Secret> expand(const pipeline::Template& text,
                         const std::map<std::string, std::string>& known = {});
 
+  // The same for what is no secret, names and addresses: it is not hidden.
+  Result<std::string> fill_in(const pipeline::Template& text);
+
   // Hides what was resolved so far. Safe from many threads.
   std::string mask(std::string_view text) const;
   Masker masker() const;  // with what was resolved so far
