@@ -97,7 +97,7 @@ std::shared_ptr<storage::Storage> examine_remote_store(Desk& desk, const pipelin
                                                        Findings& out) {
   const auto& project = desk.project;
   auto trust = trust_of(project.spec.tls, project.folder, *desk.machine);
-  if (!trust) return false;  // a finding of its own
+  if (!trust) return nullptr;  // a finding of its own
   auto recipe =
       store_recipe(vault, project.places, project.folder, secrets, std::move(trust).value());
   if (!recipe) {

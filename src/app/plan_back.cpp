@@ -91,9 +91,16 @@ Status rollback_branches(source::Source* source, const Policy& policy,
 // Services of the release whose files were cleaned away: they are built anew, from its commit.
 Result<std::vector<std::string>> to_build(Desk& desk, source::Source* source,
                                           const EnvironmentSpec& env, const pipeline::Spec& release,
-                                          const engine::Release& target) {
-  TRY_LET(auto works, wire_present(desk, env.name, {false, true, false}));
+                                          const engine::Release& target, bool platforms_later) {
   std::vector<std::string> missing;
+  const auto later = [&](const auto& placed) { return platforms_later && is_hosted(placed); };
+  if (std::all_of(env.services.begin(), env.services.end(), later)) {
+    for (const auto& placed : env.services) {
+      if (release.service(placed.service) != nullptr) missing.push_back(placed.service);
+    }
+    return missing;
+  }
+  TRY_LET(auto works, wire_present(desk, env.name, {false, true, false}));
   std::set<std::string> here;
   for (const auto& placed : env.services) {
     if (release.service(placed.service) == nullptr) continue;
@@ -228,7 +235,8 @@ Result<Plan> plan_rollback(Desk& desk, const RollbackRequest& request) {
       plan.notes["secrets"] = std::move(note);
     if (auto note = variables_there(desk, plan, old, *env); !note.is_null())
       plan.notes["variables"] = std::move(note);
-    TRY_LET(parts.to_build, to_build(desk, source.get(), *env, old, *target));
+    TRY_LET(parts.to_build,
+            to_build(desk, source.get(), *env, old, *target, request.platforms_later));
   }
   if (!request.skip_checks.empty()) plan.facts["skip_checks"] = request.skip_checks;
   if (!request.emergency.empty()) plan.facts["emergency"] = request.emergency;

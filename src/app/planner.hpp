@@ -24,6 +24,9 @@ struct RollbackRequest {
   bool code = true, data = true;
   std::string skip_checks, emergency;  // reasons
   std::string undo_run;                // --undo RUN: takes back the rewind of that run
+  // Planned where there are no tokens of platforms: what they still have is looked at when it is
+  // needed, by a build that takes over what is there.
+  bool platforms_later = false;
 };
 
 struct RewindRequest {

@@ -83,6 +83,7 @@ int rollback(Session& session, const Args& args) {
   request.code = !args.has("--database-only");
   request.data = !args.has("--code-only");
   request.undo_run = args.get("--undo");
+  request.platforms_later = args.has("--later");
   const std::string reason(trim(args.get("--reason")));
   if (args.has("--skip-checks")) request.skip_checks = reason;
   if (args.has("--emergency")) request.emergency = reason;
