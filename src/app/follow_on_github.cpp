@@ -121,6 +121,37 @@ class IssueFollower final : public notify::Notifier {
   std::vector<std::string> labels_;
 };
 
+class ReleaseFollower final : public notify::Notifier {
+ public:
+  explicit ReleaseFollower(Followed followed) : followed_(std::move(followed)) {}
+
+  Status announce(const Announcement& news, const std::string&) override {
+    const bool shipped = news.kind == "ended" && fact(news, "pipeline") == "deploy" &&
+                         fact(news, "ending") == "done";
+    if (!shipped) return {};
+    const auto tag = fact(news, "release");
+    return followed_.repository->publish({tag, tag, followed_.mask(text_of(news))}, {});
+  }
+
+ private:
+  static std::string text_of(const Announcement& news) {
+    auto text =
+        fmt::format("Shipped to {} by run {}.\n\n", fact(news, "environment"), fact(news, "run"));
+    for (const auto& pull : member_in(news.facts, "pulls"))
+      text += fmt::format("- #{} by {}\n", number_in(pull, "number").value_or(0),
+                          printable(text_in(pull, "author")));
+    std::string subjects;
+    for (const auto& change : member_in(news.facts, "changes")) {
+      for (const auto& subject : member_in(change, "commits"))
+        subjects += fmt::format("{}: {}\n", text_in(change, "service"),
+                                subject.is_string() ? subject.get<std::string>() : "");
+    }
+    return subjects.empty() ? text : text + "\n" + fenced(subjects);
+  }
+
+  Followed followed_;
+};
+
 }  // namespace
 
 std::unique_ptr<notify::Notifier> make_deployment_follower(Followed followed) {
@@ -130,6 +161,10 @@ std::unique_ptr<notify::Notifier> make_deployment_follower(Followed followed) {
 std::unique_ptr<notify::Notifier> make_issue_follower(Followed followed,
                                                       std::vector<std::string> labels) {
   return std::make_unique<IssueFollower>(std::move(followed), std::move(labels));
+}
+
+std::unique_ptr<notify::Notifier> make_release_follower(Followed followed) {
+  return std::make_unique<ReleaseFollower>(std::move(followed));
 }
 
 }  // namespace belay::app

@@ -61,11 +61,6 @@ std::string page_of(const pipeline::EnvironmentSpec& env) {
   return page;
 }
 
-bool by_github(const Plan& plan) {
-  const auto* gate = plan.first_of("approve");
-  return gate != nullptr && text_in(member_in(gate->args, "rule"), "by") == "github";
-}
-
 // As the protected branch has it: who may say what is approved is part of the policy.
 Result<std::unique_ptr<github::Repository>> repository_of_policy(Desk& desk,
                                                                  const ConfigTexts& texts,
@@ -182,6 +177,9 @@ void add_followers(OnGithub& on, Desk& desk, const engine::Site& site, const Con
   const Followed followed{std::move(made).value(), page_of(site.env()), job_page(desk.project.env),
                           site.mask};
   on.followers.push_back(make_deployment_follower(followed));
+  const auto& releases = site.present.github->releases;
+  if (std::find(releases.begin(), releases.end(), site.environment) != releases.end())
+    on.followers.push_back(make_release_follower(followed));
   for (const auto& each : site.env().notify) {
     if (each.issue_labels)
       on.followers.push_back(make_issue_follower(followed, *each.issue_labels));
@@ -216,7 +214,7 @@ Result<OnGithub> on_github(Desk& desk, const Plan& plan, const engine::Site& sit
                            const ConfigTexts& texts, std::shared_ptr<Secrets> secrets) {
   OnGithub on;
   if (plan.steps.empty()) return on;
-  if (by_github(plan)) {
+  if (pipeline::is_reviewed_on_github(plan)) {
     TRY_LET(on.reviews, reader(desk, plan, texts, *secrets));
   }
   if (site.present.github) {
@@ -227,7 +225,7 @@ Result<OnGithub> on_github(Desk& desk, const Plan& plan, const engine::Site& sit
 }
 
 Status settle_gate(Desk& desk, Plan& plan) {
-  if (by_github(plan)) TRY(take_workflow(desk, plan));
+  if (pipeline::is_reviewed_on_github(plan)) TRY(take_workflow(desk, plan));
   return pipeline::can_be_passed(plan);
 }
 

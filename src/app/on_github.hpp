@@ -45,4 +45,11 @@ std::unique_ptr<notify::Notifier> make_deployment_follower(Followed followed);
 std::unique_ptr<notify::Notifier> make_issue_follower(Followed followed,
                                                       std::vector<std::string> labels);
 
+// What ships gets a release there, once its tag is pushed.
+std::unique_ptr<notify::Notifier> make_release_follower(Followed followed);
+
+// Who merged what comes in with a deploy over `from`, for people: notes.pulls, or why it is not
+// known, notes.pulls_unknown.
+void note_pulls(Desk& desk, source::Source& source, pipeline::Plan& plan, const std::string& from);
+
 }  // namespace belay::app

@@ -21,6 +21,7 @@ std::string people_for(const pipeline::ApprovalRule& rule) {
     text = "nobody needed";
   else if (!rule.self_approval)
     text += "; not the requester";
+  if (rule.by == pipeline::Evidence::github && rule.required > 0) text += "; by reviews on GitHub";
   if (rule.wait > Millis(0)) text += "; then " + for_people(rule.wait) + " wait";
   return text;
 }

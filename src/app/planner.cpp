@@ -189,6 +189,7 @@ Result<Plan> plan_deploy(Desk& desk, const DeployRequest& request) {
   if (!plan.facts.contains("skip_checks") &&
       engine::asked_of(shipped, checked_in(shipped, *env)).empty())
     plan.notes["warnings"].push_back(engine::nothing_checked);
+  note_pulls(desk, *source, plan, releases.live ? releases.live->commit : "");
   if (releases.live) plan.notes["live_since"] = to_text(releases.live_since);
   if (releases.live) plan.notes["live_commit"] = releases.live->commit;
   if (!texts.live.empty()) {

@@ -15,7 +15,7 @@ namespace {
 struct Findings {
   std::vector<std::string> problems;
   std::vector<std::string> untold;  // what this machine could not compare
-  int approvals = 0, anchors = 0;
+  int approvals = 0, reviews = 0, anchors = 0;
   std::int64_t anchored_to = 0;
 };
 
@@ -32,7 +32,8 @@ void repeat_votes(app::Desk& desk, const std::string& run, Findings& found) {
     found.untold.push_back("the approval of run " + run + ": " + repeated.error().message());
     return;
   }
-  found.approvals += repeated->votes;
+  found.approvals += repeated->votes - repeated->reviews;
+  found.reviews += repeated->reviews;
   for (const auto& doubt : repeated->doubts) found.problems.push_back("run " + run + ": " + doubt);
 }
 
@@ -125,6 +126,7 @@ int verify(Session& session, app::Desk& desk) {
     fmt::print("{}\n", canonical({{"events", report->events},
                                   {"head", report->head},
                                   {"approvals", found.approvals},
+                                  {"reviews", found.reviews},
                                   {"anchors", found.anchors},
                                   {"anchored_to", found.anchored_to},
                                   {"not_compared", found.untold},
@@ -133,8 +135,10 @@ int verify(Session& session, app::Desk& desk) {
   }
   for (const auto& problem : found.problems) fmt::print("✗ {}\n", problem);
   for (const auto& each : found.untold) fmt::print("? could not be compared: {}\n", each);
-  fmt::print("{} events, head {}; {} signatures repeated; {} anchors elsewhere agree{}\n",
-             report->events, report->head.substr(0, 16), found.approvals, found.anchors,
+  fmt::print("{} events, head {}; {} signatures repeated{}; {} anchors elsewhere agree{}\n",
+             report->events, report->head.substr(0, 16), found.approvals,
+             found.reviews > 0 ? fmt::format(", {} reviews counted again", found.reviews) : "",
+             found.anchors,
              found.anchored_to > 0
                  ? fmt::format(", up to event {} nothing can have been cut off", found.anchored_to)
                  : "; without an anchor a cut-off end cannot be seen");

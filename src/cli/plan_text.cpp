@@ -44,6 +44,13 @@ std::string change_lines(const Plan& plan) {
     out += fmt::format("{} {:<9} {}\n", head, shown(one["service"]), change_text(one));
     head = "           ";
   }
+  for (const auto& pull : plan.notes.value("pulls", Json::array())) {
+    out += fmt::format("            #{:<8} \"{}\" by {}, merged by {}\n",
+                       number_in(pull, "number").value_or(0), shown(pull["title"]),
+                       shown(pull["author"]), shown(pull["merged_by"]));
+  }
+  if (plan.notes.contains("pulls_unknown"))
+    out += "            merged    not known: " + shown(plan.notes["pulls_unknown"]) + "\n";
   if (const auto* migrate = plan.first_of("migrate"))
     out += fmt::format("            data      {}\n", printable(migrate->title));
   return out;

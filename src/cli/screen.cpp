@@ -8,7 +8,7 @@
 #include "base/text.hpp"
 #include "cli/job.hpp"
 #include "cli/layout.hpp"
-#include "pipeline/policy.hpp"
+#include "pipeline/gate.hpp"
 
 namespace belay::cli {
 
@@ -221,11 +221,12 @@ void Screen::show(const std::string& run, const Plan& plan, const Event& event) 
     const auto* gate = plan.step(text("step"));
     const auto waiting = "waiting for " + (gate == nullptr ? "" : printable(gate->title));
     line(row_of(paint(yellow, "…"), label(plan, text("step")), waiting, ""), event.at);
-    line(
-        fmt::format(
-            "                        hand them:  belay approve {}    (or: belay show {} --request)",
-            run, run),
-        event.at);
+    line("                        " +
+             (pipeline::is_reviewed_on_github(plan)
+                  ? "by reviews of the workflow's run on GitHub"
+                  : fmt::format("hand them:  belay approve {}    (or: belay show {} --request)",
+                                run, run)),
+         event.at);
     begun_[text("step")] = {event.at, label(plan, text("step")), waiting, true};
   } else if (event.kind == "approval.vote") {
     auto vote = pipeline::vote_from_json(event.body);

@@ -52,6 +52,13 @@ class Github final : public Repository {
   Result<std::optional<Account>> account(const std::string& login, std::stop_token stop) override {
     return read_account(api_, login, stop);
   }
+  Result<std::vector<PullRequest>> pulls_of(const std::string& commit,
+                                            std::stop_token stop) override {
+    return read_pulls(api_, commit, stop);
+  }
+  Status publish(const Release& release, std::stop_token stop) override {
+    return publish_release(api_, release, stop).in("release " + release.tag);
+  }
 
  private:
   GithubApi api_;

@@ -88,6 +88,15 @@ struct EnvironmentRules {
   BranchRule branches = {};
 };
 
+struct PullRequest {
+  std::int64_t number = 0;
+  std::string title, author, merged_by;
+};
+
+struct Release {
+  std::string tag, title, text;  // Markdown
+};
+
 // Safe from many threads.
 class Repository {
  public:
@@ -124,6 +133,13 @@ class Repository {
   // Nothing: nobody is called so.
   virtual Result<std::optional<Account>> account(const std::string& login,
                                                  std::stop_token stop) = 0;
+
+  // Merged ones that brought this commit.
+  virtual Result<std::vector<PullRequest>> pulls_of(const std::string& commit,
+                                                    std::stop_token stop) = 0;
+  // There is one of this tag afterwards; one that is there stays as it is. missing: the tag is not
+  // there.
+  virtual Status publish(const Release& release, std::stop_token stop) = 0;
 };
 
 // Connects to nothing yet.

@@ -34,4 +34,8 @@ Result<std::vector<std::string>> secret_names(GithubApi& api, const std::string&
 Result<std::optional<Account>> read_account(GithubApi& api, const std::string& login,
                                             const std::stop_token& stop);
 
+Result<std::vector<PullRequest>> read_pulls(GithubApi& api, const std::string& commit,
+                                            const std::stop_token& stop);
+Status publish_release(GithubApi& api, const Release& release, const std::stop_token& stop);
+
 }  // namespace belay::github

@@ -106,6 +106,11 @@ std::optional<Gate> gate_for(const Plan& plan, const Policy& policy) {
   return Gate{rule, policy.freeze};
 }
 
+bool is_reviewed_on_github(const Plan& plan) {
+  const auto* gate = plan.first_of("approve");
+  return gate != nullptr && text_in(member_in(gate->args, "rule"), "by") == "github";
+}
+
 Status can_be_passed(const Plan& plan) {
   const auto* step = plan.first_of("approve");
   if (step == nullptr) return {};

@@ -20,6 +20,9 @@ std::optional<Gate> gate_for(const Plan& plan, const Policy& policy);
 // Passed, it yields who approved.
 Next decide_gate(const Plan& plan, const Step& gate, const History& history, TimePoint now);
 
+// The plan's gate counts reviews on GitHub, not signatures.
+bool is_reviewed_on_github(const Plan& plan);
+
 // invalid, with the remedy, when the reviewers of the plan's gate who have a key, without the one
 // who asks, are too few.
 Status can_be_passed(const Plan& plan);

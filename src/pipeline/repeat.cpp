@@ -69,6 +69,7 @@ Result<Repeated> repeat_votes(const Ballot& ballot, const Verify& verify) {
   so_far.passed_at.reset();
   for (const auto& vote : ballot.votes) {
     ++repeated.votes;
+    repeated.reviews += vote.evidence.is_null() ? 0 : 1;
     auto judged = judge_vote(
         so_far, {vote.key, vote.signature, vote.decision, vote.reason, vote.digest, vote.evidence},
         vote.at, watched);

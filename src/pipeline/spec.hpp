@@ -222,6 +222,7 @@ struct Github {
   std::string repository;         // "owner/name"; empty: the job's, else that of the clone's remote
   std::string endpoint;           // empty: the job's, else api.github.com
   std::optional<Template> token;  // always there, when read without complaint
+  std::vector<std::string> releases = {};  // of these environments: a release there for each
 };
 
 struct EnvironmentSpec {

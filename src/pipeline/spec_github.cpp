@@ -63,6 +63,7 @@ void read_github(const Field& field, std::optional<Github>& github) {
   read_repository(keys["repository"], read.repository);
   read_endpoint(keys["endpoint"], read.endpoint);
   read_named_secret(keys.required("token", "as in: token: ${GITHUB_TOKEN}"), read.token);
+  keys["releases"].texts(read.releases);
   keys.also_called("repo", "repository");
   keys.also_called("url", "endpoint");
   keys.also_called("api", "endpoint");
@@ -90,6 +91,10 @@ void read_issue(const Field& field, Notification& notification) {
 
 void look_at_github(const Spec& spec, Complaints& complaints) {
   look_at_logins(spec, complaints);
+  for (const auto& name : spec.github ? spec.github->releases : std::vector<std::string>{}) {
+    if (spec.environment(name) == nullptr)
+      complaints.at_key("github.releases", fmt::format("no environment is called \"{}\"", name));
+  }
   for (const auto& environment : spec.environments) {
     const auto key = "environments." + environment.name;
     look_at_rule(spec, complaints, key + ".approvals", environment.approvals);

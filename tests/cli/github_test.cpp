@@ -156,7 +156,8 @@ TEST_F(OnGithub, TwoReviewsOfTheWorkflowsRunLetItPassAndTheJournalProvesIt) {
   EXPECT_EQ(votes[0]["body"]["person"], "leo");
   const auto audited = project.belay({"audit", "verify"});
   EXPECT_EQ(audited.status, 0) << audited.out;
-  EXPECT_NE(audited.out.find("2 "), std::string::npos) << audited.out;
+  EXPECT_NE(audited.out.find("0 signatures repeated, 2 reviews counted again"), std::string::npos)
+      << audited.out;
   EXPECT_EQ(has()["complaints"], Json::array());
 }
 
@@ -253,6 +254,50 @@ TEST_F(OnGithub, ReviewsCountForARollbackOnlyInItsOwnEnvironment) {
   github.tell("review?user=leo&environments=production-rollback");
   const auto back = belay({"rollback", "--yes"});
   EXPECT_EQ(back.status, 0) << back.out << back.err;
+}
+
+TEST_F(OnGithub, APlanSaysWhoMergedWhatComesIn) {
+  ship_file("");
+  ASSERT_EQ(belay({"deploy", "--yes"}).status, 0);
+  project.write("a", "b");
+  const auto second = project.commit("Faster search");
+  github.tell("pull?commit=" + second +
+              "&number=12&title=Faster%20search&user=leo&merged_by=amina");
+  const auto plan = belay({"plan"});
+  EXPECT_NE(plan.out.find("#12       \"Faster search\" by leo, merged by amina"), std::string::npos)
+      << plan.out;
+  const auto digest = [](const Finished& shown) {
+    return shown.out.substr(shown.out.find("digest "), 23);
+  };
+  const auto unknown = belay({"plan"}, {{"GITHUB_TOKEN", "wrong-token"}});
+  EXPECT_NE(unknown.out.find("merged    not known: "), std::string::npos) << unknown.out;
+  EXPECT_EQ(unknown.status, plan.status);
+  EXPECT_EQ(digest(plan), digest(unknown)) << "it is for people only";
+}
+
+TEST_F(OnGithub, WhatShipsGetsAReleaseOnceItsTagIsThere) {
+  ship_file("");
+  auto text = *read_file(project.folder() / "belay.yaml");
+  text.replace(text.find("github: {"), 9, "github: { releases: production,");
+  project.write("belay.yaml", text);
+  project.commit("Releases");
+  const auto first = belay({"deploy", "--yes"});
+  EXPECT_EQ(first.status, 0);
+  EXPECT_NE(first.out.find("Nobody was told that the run has ended: release prod-"),
+            std::string::npos)
+      << first.out;
+  EXPECT_EQ(has()["releases"].size(), 0u);
+  project.write("a", "b");
+  project.commit("Faster search");
+  const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+  for (int second = 0; second < 60; ++second)
+    github.tell("tag?name=prod-" + to_tag_stamp(now + std::chrono::seconds(second)));
+  const auto shipped = belay({"deploy", "--yes"});
+  ASSERT_EQ(shipped.status, 0) << shipped.out << shipped.err;
+  const auto all = has();
+  ASSERT_EQ(all["releases"].size(), 1u) << shipped.out;
+  EXPECT_NE(all["releases"][0]["body"].get<std::string>().find("Faster search"), std::string::npos)
+      << all["releases"][0];
 }
 
 // Each finding with these words is there.

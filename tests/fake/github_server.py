@@ -7,7 +7,8 @@ there is; /-/reset forgets everything; /-/set?name=value changes how the world i
 (labels are dropped, as GitHub does without push access), `actor=`, `triggering_actor=`, `attempt=`,
 `created_at=` (of the workflow run 77), `page=` (most items a page), `token=` (a second one that is taken),
 `reviewers=` (the logins that exist). /-/review?user=&environments=a,b&state=approved adds to that run's
-reviews, /-/pending?environments=a,b says what waits for one, /-/secret?environment=&name= adds a secret.
+reviews, /-/pending?environments=a,b says what waits for one, /-/secret?environment=&name= adds a secret, /-/tag?name= a tag,
+/-/pull?commit=&number=&title=&user=&merged_by= a pull request that brought that commit.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
@@ -38,8 +39,8 @@ def reset():
     WORLD.clear(), HAS.clear()
     WORLD.update(issues="on", push="on", actor="rita", triggering_actor="", attempt="1", page="100", token=TOKEN,
                  created_at=now(), reviewers="amina,leo,noor,rita")
-    HAS.update(deployments=[], statuses=[], issues=[], reviews=[], pending=[], environments={}, releases=[], pulls={},
-               artifacts=[], complaints=[])
+    HAS.update(deployments=[], statuses=[], issues=[], reviews=[], pending=[], environments={}, releases=[], pulls={}, tags=[],
+               complaints=[])
 
 
 def now():
@@ -78,7 +79,7 @@ def described(method, path):
     """The template of the description that this path is of, and its parts."""
     for name, request in REQUESTS.items():
         verb, template = name.split(" ")
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template).replace("(?P<ref>[^/]+)", "(?P<ref>.+)")
         match = re.fullmatch(pattern, path)
         if verb == method and match:
             return name, request, {key: unquote(value) for key, value in match.groupdict().items()}
@@ -255,6 +256,20 @@ def secrets(parts):
     return 200, {"total_count": len(names), "secrets": [{"name": name, "created_at": now()} for name in names]}
 
 
+def pull(parts):
+    for some in HAS["pulls"].values():
+        for each in some:
+            if str(each["number"]) == parts["pull_number"]:
+                return 200, {**shown(each), "merged_by": user(each["-merged_by"]) if each["merged_at"] else None}
+    raise Refused(404, "Not Found")
+
+
+def ref(parts):
+    if parts["ref"].removeprefix("tags/") not in HAS["tags"]:
+        raise Refused(404, "Not Found")
+    return 200, {"url": "https://api.github.com/x", "object": {"type": "tag", "sha": "c0ffee", "url": "https://api.github.com/y"}}
+
+
 def release(parts):
     for each in HAS["releases"]:
         if each["tag_name"] == parts["tag"]:
@@ -263,6 +278,8 @@ def release(parts):
 
 
 def create_release(_, body):
+    # GitHub would make one, where nobody looks for it.
+    need(body["tag_name"] in HAS["tags"], "the tag is not there")
     if body["tag_name"] in [each["tag_name"] for each in HAS["releases"]]:
         raise Refused(422, "Validation Failed", errors=[{"resource": "Release", "code": "already_exists", "field": "tag_name"}])
     made = {"id": len(HAS["releases"]) + 1, "tag_name": body["tag_name"], "name": body.get("name"), "body": body.get("body"),
@@ -280,7 +297,7 @@ LISTS = {
     f"GET {R}/issues": lambda _, query: list_issues(query),
     f"GET {R}/issues/{{issue_number}}/comments": lambda parts, _: (
         200, found(HAS["issues"], parts["issue_number"], "issue")["-comments"]),
-    f"GET {R}/commits/{{commit_sha}}/pulls": lambda parts, _: (200, HAS["pulls"].get(parts["commit_sha"], [])),
+    f"GET {R}/commits/{{commit_sha}}/pulls": lambda parts, _: (200, [shown(each) for each in HAS["pulls"].get(parts["commit_sha"], [])]),
 }
 READS = {
     f"GET {R}/actions/runs/{{run_id}}": workflow_run,
@@ -292,6 +309,8 @@ READS = {
     f"DELETE {R}/environments/{{environment_name}}/deployment-branch-policies/{{branch_policy_id}}": remove_branch,
     f"GET {R}/environments/{{environment_name}}/secrets": secrets,
     f"GET {R}/releases/tags/{{tag}}": release,
+    f"GET {R}/pulls/{{pull_number}}": pull,
+    f"GET {R}/git/ref/{{ref}}": ref,
     "GET /users/{username}": account,
 }
 WRITES = {
@@ -354,10 +373,13 @@ class Handler(BaseHTTPRequestHandler):
                               for name in names]
         elif what == "secret":
             HAS["environments"][query["environment"]]["-secrets"].append(query["name"])
+        elif what == "tag":
+            HAS["tags"].append(query["name"])
         elif what == "pull":
             HAS["pulls"].setdefault(query["commit"], []).append(
-                {"id": 1, "number": int(query["number"]), "title": query["title"], "user": user(query["user"]), "state": "closed",
-                 "merged_at": now()})
+                {"id": 1, "number": int(query["number"]), "title": query["title"], "user": user(query["user"]),
+                 "state": query.get("state", "closed"), "merged_at": now() if "merged_by" in query else None,
+                 "-merged_by": query.get("merged_by")})
         return {**HAS, "world": WORLD}
 
     def route(self, path, query, data):

@@ -128,7 +128,7 @@ struct Github : ::testing::Test {
     reset();
     ASSERT_TRUE(all(acts, at));
     const int requests = on.proxy().count();
-    ASSERT_GT(requests, 4);
+    ASSERT_GT(requests, 2);
     for (int nth = 1; nth <= requests; ++nth) {
       for (const auto& fault : trouble()) {
         SCOPED_TRACE(fmt::format("request {}, {} {}", nth, static_cast<int>(fault.action),
@@ -336,6 +336,37 @@ TEST_F(Github, AnEnvironmentBecomesWhatIsWantedAndKeepsItsSecrets) {
   ASSERT_TRUE(nobody) << nobody.error().message();
   EXPECT_FALSE(*nobody);
   EXPECT_EQ(has()["complaints"], Json::array());
+}
+
+TEST_F(Github, NoTroubleAtAnyRequestMakesASecondRelease) {
+  const Release release{"prod-20261126-101500", "prod-20261126-101500", "What is in it."};
+  in_trouble({[&] {
+               on.tell("tag?name=" + release.tag);
+               return github->publish(release, {});
+             }},
+             [&] {
+               EXPECT_EQ(has()["releases"].size(), 1u);
+               EXPECT_EQ(has()["complaints"], Json::array());
+             });
+}
+
+TEST_F(Github, WhereTheTagIsNotPushedNoReleaseIsMade) {
+  const auto done = github->publish({"prod-20261126-101500", "t", ""}, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().fault, Fault::missing);
+  EXPECT_EQ(has()["releases"].size(), 0u);
+}
+
+TEST_F(Github, OfMergedPullRequestsItIsToldWhoMergedThem) {
+  on.tell("pull?commit=abc&number=12&title=Faster%20search&user=leo&merged_by=amina");
+  on.tell("pull?commit=abc&number=13&title=Never%20merged&user=leo");
+  const auto pulls = github->pulls_of("abc", {});
+  ASSERT_TRUE(pulls) << pulls.error().message();
+  ASSERT_EQ(pulls->size(), 1u);
+  EXPECT_EQ((*pulls)[0].title, "Faster search");
+  EXPECT_EQ((*pulls)[0].author, "leo");
+  EXPECT_EQ((*pulls)[0].merged_by, "amina");
+  EXPECT_EQ(github->pulls_of("def", {})->size(), 0u);
 }
 
 TEST(GithubNames, AreReadFromRemotesOfEveryForm) {

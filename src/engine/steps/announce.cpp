@@ -6,6 +6,7 @@
 
 #include "engine/health.hpp"
 #include "engine/steps/steps.hpp"
+#include "pipeline/gate.hpp"
 
 namespace belay::engine {
 
@@ -32,6 +33,8 @@ class Announce final : public StepKind {
                   {"created", to_text(context.history.created_at)},
                   {"code", context.plan.facts.value("code", true)},
                   {"locked", context.history.locked}};
+    if (follow_) news.facts["changes"] = context.plan.facts.value("changes", Json::array());
+    if (follow_) news.facts["pulls"] = context.plan.notes.value("pulls", Json::array());
     if (context.step.args.contains("ending")) news.facts["ending"] = context.step.args["ending"];
     for (const char* reason : {"skip_tests", "skip_backup", "skip_checks", "emergency"}) {
       if (context.plan.facts.contains(reason)) news.facts[reason] = context.plan.facts[reason];
@@ -76,6 +79,9 @@ class Announce final : public StepKind {
   static std::string text(const StepContext& context, const std::string& kind) {
     const auto why = context.step.args.value("text", std::string());
     if (kind == "stopped") return fmt::format("{}\nsee: belay show {}", why, context.run);
+    if (kind == "waiting" && pipeline::is_reviewed_on_github(context.plan))
+      return fmt::format("{}\nreview the workflow's run on GitHub; see: belay show {}", why,
+                         context.run);
     if (kind == "waiting")
       return fmt::format("{0}\nsee: belay show {1}; then: belay approve {1}, or belay reject {1}",
                          why, context.run);
