@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "app/key_file.hpp"
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 
 namespace belay::app {
 
@@ -13,6 +13,11 @@ namespace {
 
 constexpr int record_format = 1;
 constexpr std::size_t key_bytes = 32;
+constexpr const char* key_record = "fingerprint.key";
+
+std::string record_of(const target::Version& version) {
+  return fmt::format("fingerprints/{}/{}.json", version.release, version.service);
+}
 
 // Domains: a fingerprint and the key's own name never are one.
 std::string print_of(const Secret& key, const std::string& name, const Secret& value) {
@@ -38,19 +43,21 @@ void settle(SecretChanges& changes) {
 
 }  // namespace
 
-Path Fingerprints::file_of(const target::Version& version) const {
-  return folder_ / version.release / (version.service + ".json");
+Result<std::optional<Secret>> Fingerprints::key() const {
+  TRY_LET(const auto text, keys_->read(key_record));
+  return text ? std::optional(Secret(std::string(trim(*text)))) : std::nullopt;
 }
 
+// Of two who make one at once, one is left.
 Result<Secret> Fingerprints::made_key(Random& random) const {
-  TRY_LET(auto key, key_in(key_));
-  if (!key) {
-    TRY_LET(const bool ours, put_key(key_, Secret(random.hex(key_bytes)), random));
-    static_cast<void>(ours);
-    TRY_LET(key, key_in(key_));
+  TRY_LET(auto found, key());
+  if (!found) {
+    TRY(keys_->write(key_record, random.hex(key_bytes) + "\n"));
+    TRY_LET(found, key());
   }
-  if (key && is_key(*key)) return *key;
-  return fail(Fault::corrupt, key_.string() + " holds no key; take it away, and a new one is made");
+  if (found && is_key(*found)) return *found;
+  return fail(Fault::corrupt, fmt::format("{}/{} holds no key; take it away, and a new one is made",
+                                          keys_->where(), key_record));
 }
 
 Status Fingerprints::write(const target::Version& version, const std::set<std::string>& names,
@@ -62,14 +69,13 @@ Status Fingerprints::write(const target::Version& version, const std::set<std::s
     prints[name] = print_of(key, name, value);
   }
   const Json record{{"format", record_format}, {"key", name_of(key)}, {"secrets", prints}};
-  TRY(make_folder(file_of(version).parent_path()));
-  return write_file(file_of(version), canonical(record) + "\n", 0600);
+  return prints_->write(record_of(version), canonical(record) + "\n");
 }
 
 Status Fingerprints::keep(const target::Version& version, const std::set<std::string>& names,
                           const Resolve& resolve, Random& random) const {
   auto done = write(version, names, resolve, random);
-  if (!done) TRY(remove_tree(file_of(version)));
+  if (!done) TRY(prints_->remove(record_of(version)));
   return done;
 }
 
@@ -82,9 +88,9 @@ std::string Fingerprints::of(const Environment& env, Random& random) const {
 // Whatever cannot be read is not known.
 std::optional<Fingerprints::Prints> Fingerprints::kept(const target::Version& version,
                                                        const Secret& key) const {
-  const auto text = read_file(file_of(version));
-  if (!text) return std::nullopt;
-  const auto record = parse_json(*text);
+  const auto text = prints_->read(record_of(version));
+  if (!text || !*text) return std::nullopt;
+  const auto record = parse_json(**text);
   if (!record || !record->is_object()) return std::nullopt;
   try {
     if (record->at("format") != record_format || record->at("key") != name_of(key))
@@ -100,7 +106,7 @@ SecretChanges Fingerprints::compare(
     const std::map<std::string, std::set<std::string>>& names_by_service,
     const Resolve& resolve) const {
   SecretChanges changes;
-  const auto key = key_in(key_);
+  const auto key = this->key();
   const bool usable = key && *key && is_key(**key);
   for (const auto& [service, names] : names_by_service) {
     const auto prints = usable ? kept({service, release}, **key) : std::nullopt;

@@ -9,8 +9,8 @@
 #include <set>
 #include <string>
 
-#include "base/file.hpp"
 #include "base/random.hpp"
+#include "base/records.hpp"
 #include "base/secret.hpp"
 #include "pipeline/spec.hpp"
 #include "target/target.hpp"
@@ -32,8 +32,9 @@ class Fingerprints {
  public:
   using Resolve = std::function<Result<Secret>(const std::string& name)>;
 
-  // `folder`: of the environment's fingerprints.
-  Fingerprints(Path key, Path folder) : key_(std::move(key)), folder_(std::move(folder)) {}
+  // `keys` has "fingerprint.key"; `prints` has the environment's, under "fingerprints/".
+  Fingerprints(std::shared_ptr<Records> keys, std::shared_ptr<Records> prints)
+      : keys_(std::move(keys)), prints_(std::move(prints)) {}
 
   // In the place of what was kept of the version's last start. On failure nothing is kept of
   // either. Makes the key when there is none.
@@ -50,13 +51,13 @@ class Fingerprints {
  private:
   using Prints = std::map<std::string, std::string>;  // by name
 
-  Path file_of(const target::Version& version) const;
+  Result<std::optional<Secret>> key() const;
   Result<Secret> made_key(Random& random) const;
   Status write(const target::Version& version, const std::set<std::string>& names,
                const Resolve& resolve, Random& random) const;
   std::optional<Prints> kept(const target::Version& version, const Secret& key) const;
 
-  Path key_, folder_;
+  std::shared_ptr<Records> keys_, prints_;
 };
 
 // The ${NAMES} in what a service is started with: its own env, its placement's, the database's URI.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/masked_journal.hpp"
+#include "app/stored_records.hpp"
 
 namespace belay::app {
 
@@ -113,6 +114,11 @@ Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening) {
                                       std::move(name));
   }
   return desk;
+}
+
+std::shared_ptr<Records> records_of(const Desk& desk, const std::string& environment) {
+  if (desk.shared) return make_stored_records(*desk.shared->sealed, "records/" + environment + "/");
+  return make_records(desk.project.places.environment(environment));
 }
 
 }  // namespace belay::app

@@ -9,6 +9,7 @@
 #include "app/secrets.hpp"
 #include "app/shared_journal.hpp"
 #include "base/masked_children.hpp"
+#include "base/records.hpp"
 #include "base/world.hpp"
 #include "engine/runner.hpp"
 #include "journal/journal.hpp"
@@ -54,5 +55,8 @@ struct Desk {
   World& world() const { return machine->world(); }
 };
 Result<std::unique_ptr<Desk>> open_desk(Project project, Opening opening = Opening::to_act);
+
+// What must be known later of an environment's releases: in its folder, or with the shared journal.
+std::shared_ptr<Records> records_of(const Desk& desk, const std::string& environment);
 
 }  // namespace belay::app

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "app/on_github.hpp"
+#include "app/trust.hpp"
 
 namespace belay::app {
 
@@ -33,11 +34,13 @@ Result<Json> pulls_between(github::Repository& repository, source::Source& sourc
 void note_pulls(Desk& desk, source::Source& source, pipeline::Plan& plan, const std::string& from) {
   const auto& project = desk.project;
   if (!project.spec.github || from.empty() || from == plan.commit) return;
-  Secrets secrets(project.spec.secrets, project.folder, project.env);
+  Secrets secrets(project.spec.secrets, project.folder, project.env, project.on_secret);
   const auto read = [&]() -> Result<Json> {
-    TRY_LET(const auto repository,
-            repository_on_github(project.env, *project.spec.github, project.folder.string(),
-                                 secrets, desk.world().clock, desk.world().random));
+    TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
+    TRY_LET(
+        const auto repository,
+        repository_on_github(project.env, *project.spec.github, project.folder.string(), secrets,
+                             desk.world().clock, desk.world().random, std::move(trust)));
     return pulls_between(*repository, source, from, plan.commit);
   };
   auto pulls = read();

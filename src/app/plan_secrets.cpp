@@ -17,8 +17,9 @@ Json secrets_since(const Desk& desk, const pipeline::Spec& release,
   }
   Secrets secrets(present.secrets, desk.project.folder, desk.project.env, desk.project.on_secret);
   const auto changes =
-      fingerprints_of(desk.project.places, env.name)
-          .compare(tag, names, [&](const std::string& name) { return secrets.resolve(name); });
+      fingerprints_of(desk, env.name).compare(tag, names, [&](const std::string& name) {
+        return secrets.resolve(name);
+      });
   Json note{{"since", tag}};
   for (const auto& [word, set] : {std::pair{"same", &changes.same},
                                   {"other", &changes.other},

@@ -53,7 +53,7 @@ Json variables_there(Desk& desk, const pipeline::Plan& plan, const pipeline::Spe
     if (!works) works = wire_plan(desk, plan);
     notes.push_back(note_of(*works, placed, plan.release));
     if (plan.pipeline != "rollback" || !*works) continue;
-    const auto prints = fingerprints_of(desk.project.places, env.name);
+    const auto prints = fingerprints_of(desk, env.name);
     const auto changes = prints.compare(
         plan.release, {{placed.service, secrets_of(desk.project.spec, env.name, *service)}},
         [&](const std::string& name) { return (**works)->secrets->resolve(name); });

@@ -108,13 +108,14 @@ void wire_environments(Works& works, const Environment& plain,
   };
 }
 
-Fingerprints fingerprints_of(const Places& places, const std::string& environment) {
-  return {places.fingerprint_key(), places.environment(environment) / "fingerprints"};
+Fingerprints fingerprints_of(const Desk& desk, const std::string& environment) {
+  const auto prints = records_of(desk, environment);
+  return {desk.shared ? prints : std::shared_ptr(make_records(desk.project.places.state)), prints};
 }
 
 void wire_fingerprints(Desk& desk, Works& works) {
   auto& site = works.site;
-  const auto prints = fingerprints_of(desk.project.places, site.environment);
+  const auto prints = fingerprints_of(desk, site.environment);
   const auto resolve = [secrets = works.secrets](const std::string& name) {
     return secrets->resolve(name);
   };

@@ -12,7 +12,7 @@ namespace belay::app {
 void wire_environments(Works& works, const Environment& plain,
                        std::map<std::string, std::string> commits);
 
-Fingerprints fingerprints_of(const Places& places, const std::string& environment);
+Fingerprints fingerprints_of(const Desk& desk, const std::string& environment);
 // What a version was last started with is kept, and compared before one that is still warm is used.
 void wire_fingerprints(Desk& desk, Works& works);
 

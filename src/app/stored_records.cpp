@@ -63,6 +63,10 @@ class StoredRecords final : public Records {
     return found;
   }
 
+  std::string where() const override {
+    return store_.where() + "/" + prefix_.substr(0, prefix_.size() - 1);
+  }
+
  private:
   static Result<std::int64_t> number_of(const std::string& object) {
     const auto text = object.substr(object.rfind('/') + 1);

@@ -156,13 +156,11 @@ Result<std::unique_ptr<target::Target>> railway(Desk& desk, Secrets& secrets,
   TRY_LET(config.token, secrets.expand(token).in(placed.service + ".token"));
   if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
   config.limit = placed.limit;
-  config.folder = desk.project.places.environment(environment) / "railway";
+  config.records = records_of(desk, environment);
   if (const auto& hold = placed.hold)
     config.hold = target::RailwayHold{hold->stop, hold->variable, hold->on, hold->off};
-  config.fingerprint = [prints = fingerprints_of(desk.project.places, environment),
-                        &random = desk.world().random](const Environment& env) {
-    return prints.of(env, random);
-  };
+  config.fingerprint = [prints = fingerprints_of(desk, environment), &random = desk.world().random](
+                           const Environment& env) { return prints.of(env, random); };
   return target::make_railway(std::move(config), desk.world().clock, desk.world().random);
 }
 

@@ -43,6 +43,8 @@ class RecordFiles final : public Records {
     return found;
   }
 
+  std::string where() const override { return folder_.string(); }
+
  private:
   Path folder_;
 };

@@ -22,6 +22,7 @@ class Records {
   virtual Status remove(const std::string& name) = 0;  // fine when there is none
   // Names that begin with `prefix`, which ends with '/', in byte order.
   virtual Result<std::vector<std::string>> names(const std::string& prefix) = 0;
+  virtual std::string where() const = 0;  // for messages: a name is behind it, after a '/'
 };
 
 // Files of this folder, 0600; names with '/' are in folders within it.

@@ -9,7 +9,7 @@ namespace belay::pipeline {
 
 struct Repeated {
   int votes = 0;
-  int reviews = 0;  // among them: on GitHub, without a signature
+  int reviews = 0;                  // among them: on GitHub, without a signature
   std::vector<std::string> doubts;  // for people; empty: all of it holds
 };
 

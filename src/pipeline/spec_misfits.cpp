@@ -366,19 +366,6 @@ void look_at_tags(const Look& look) {
   }
 }
 
-// Machines that are thrown away keep neither a vault nor its key.
-void look_at_journal(const Look& look) {
-  if (!look.spec.journal_in_store) return;
-  if (look.spec.vault.store.empty() && !look.complaints.stands("vault.store"))
-    look.say("journal",
-             "`store` is the vault's, and `vault` names none that every machine reaches; as in: "
-             "vault: { store: s3:BUCKET/PREFIX, ... }");
-  if (!look.spec.vault.key && !look.complaints.stands("vault.key"))
-    look.say("journal",
-             "is sealed in the store with the vault's key, which every machine must be given; as "
-             "in: vault: { key: ${BELAY_VAULT_KEY}, ... }");
-}
-
 }  // namespace
 
 void look_for_misfits(const Spec& spec, Complaints& complaints) {
@@ -391,7 +378,7 @@ void look_for_misfits(const Spec& spec, Complaints& complaints) {
   look_at_database(look, "database", spec.database);
   for (const auto& environment : spec.environments) look_at_environment(look, environment);
   look_at_tags(look);
-  look_at_journal(look);
+  look_at_journal(spec, complaints);
   if (spec.services.empty() && !spec.database && !complaints.stands("services") &&
       !complaints.stands("database")) {
     look.say("", "nothing to look after: add services, or a database");

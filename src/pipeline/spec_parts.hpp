@@ -13,6 +13,8 @@ void read_services(const Field& field, std::vector<Service>& services);
 void read_test(const Field& field, Spec& spec);
 void read_database(const Field& field, std::optional<Database>& database);
 void read_vault(const Field& field, Vault& vault);
+// Machines that are thrown away keep neither a vault nor its key.
+void look_at_journal(const Spec& spec, Complaints& complaints);
 void read_tls(const Field& field, Tls& tls);
 void read_github(const Field& field, std::optional<Github>& github);
 void read_issue(const Field& field, Notification& notification);

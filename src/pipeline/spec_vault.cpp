@@ -197,4 +197,16 @@ void read_vault(const Field& field, Vault& vault) {
   keys.finish();
 }
 
+void look_at_journal(const Spec& spec, Complaints& complaints) {
+  if (!spec.journal_in_store) return;
+  if (spec.vault.store.empty() && !complaints.stands("vault.store"))
+    complaints.at_key("journal",
+                      "`store` is the vault's, and `vault` names none that every machine reaches; "
+                      "as in: vault: { store: s3:BUCKET/PREFIX, ... }");
+  if (!spec.vault.key && !complaints.stands("vault.key"))
+    complaints.at_key("journal",
+                      "is sealed in the store with the vault's key, which every machine must be "
+                      "given; as in: vault: { key: ${BELAY_VAULT_KEY}, ... }");
+}
+
 }  // namespace belay::pipeline

@@ -24,7 +24,7 @@ class Railway final : public Target {
   Railway(RailwayConfig config, Clock& clock, Random& random)
       : config_(std::move(config)),
         api_(config_, clock, random),
-        records_(config_.folder),
+        records_(config_.records),
         orders_(config_, clock, api_, records_),
         holding_(config_, clock, api_, records_, orders_) {}
 

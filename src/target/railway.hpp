@@ -2,11 +2,12 @@
 // A service on Railway, by its GraphQL API. Railway builds and puts live in one: prepare() only
 // notes what is meant, activate() has the commit deployed and waits until Railway's own health
 // check lets it be live; when it does not, what was live stays. Which deployment belongs to which
-// release is kept in `folder`, with what was there before each order: after a lost answer Belay
+// release is kept in `records`, with what was there before each order: after a lost answer Belay
 // finds what it may have made instead of making another.
 #pragma once
 
 #include "base/random.hpp"
+#include "base/records.hpp"
 #include "net/patience.hpp"
 #include "target/target.hpp"
 
@@ -28,7 +29,7 @@ struct RailwayConfig {
   bool project_token = true;  // false: an account's or a workspace's
   std::string endpoint = "https://backboard.railway.com/graphql/v2";
   Millis limit = std::chrono::minutes(45);  // of a deployment
-  Path folder;                              // what is known of each release; made when needed
+  std::shared_ptr<Records> records;         // what is known of each release
   std::optional<RailwayHold> hold = {};     // nothing: its writers cannot be held
   // A keyed fingerprint of variables: a rollback of Railway's own brings the former values, so
   // where this differs from then the commit is deployed anew. Not given: it always is.

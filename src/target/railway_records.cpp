@@ -7,8 +7,6 @@
 
 namespace belay::target {
 
-namespace fs = std::filesystem;
-
 namespace {
 
 Json to_json(const RailwayRecord& record) {
@@ -19,7 +17,7 @@ Json to_json(const RailwayRecord& record) {
 }
 
 // The later members are missing in older files.
-Result<RailwayRecord> record_from(const Json& json, const Path& file) {
+Result<RailwayRecord> record_from(const Json& json, const std::string& name) {
   try {
     return RailwayRecord{
         json.at("commit").get<std::string>(), json.at("deployment").get<std::string>(),
@@ -28,26 +26,28 @@ Result<RailwayRecord> record_from(const Json& json, const Path& file) {
         json.value("former", std::string()),  json.value("holds", false),
         json.value("held", std::string())};
   } catch (const Json::exception&) {
-    return fail(Fault::corrupt, file.string() + " does not say what it should");
+    return fail(Fault::corrupt, name + " does not say what it should");
   }
+}
+
+std::string folder_of(const std::string& service) {
+  return "railway/" + service + "/";
+}
+std::string name_of(const Version& version) {
+  return folder_of(version.service) + version.release + ".json";
+}
+std::string stopped_name(const std::string& service) {
+  return folder_of(service) + "stopped";
 }
 
 }  // namespace
 
-Path RailwayRecords::file_of(const Version& version) const {
-  return folder_ / version.service / (version.release + ".json");
-}
-
-Path RailwayRecords::stopped_file(const std::string& service) const {
-  return folder_ / service / "stopped";
-}
-
 Result<std::optional<RailwayRecord>> RailwayRecords::find(const Version& version) const {
-  const auto text = read_file(file_of(version));
-  if (!text && text.error().fault == Fault::missing) return std::optional<RailwayRecord>();
-  if (!text) return text.error();
-  TRY_LET(const auto json, parse_json(*text).in(file_of(version).string()));
-  TRY_LET(auto record, record_from(json, file_of(version)));
+  const auto name = name_of(version);
+  TRY_LET(const auto text, records_->read(name));
+  if (!text) return std::optional<RailwayRecord>();
+  TRY_LET(const auto json, parse_json(*text).in(records_->where() + "/" + name));
+  TRY_LET(auto record, record_from(json, records_->where() + "/" + name));
   return std::optional(std::move(record));
 }
 
@@ -59,27 +59,21 @@ Result<RailwayRecord> RailwayRecords::of(const Version& version) const {
 }
 
 Status RailwayRecords::keep(const Version& version, const RailwayRecord& record) const {
-  TRY(make_folder(folder_ / version.service));
-  return write_file(file_of(version), to_json(record).dump() + "\n");
-}
-
-Status RailwayRecords::remove_file(const Path& file) const {
-  std::error_code code;
-  fs::remove(file, code);
-  return code ? errno_error(code.value(), "cannot remove " + file.string()) : Status();
+  return records_->write(name_of(version), to_json(record).dump() + "\n");
 }
 
 Status RailwayRecords::remove(const Version& version) const {
-  return remove_file(file_of(version));
+  return records_->remove(name_of(version));
 }
 
 Result<std::vector<Version>> RailwayRecords::versions(const std::string& service) const {
   TRY(check_version({service, "any"}));
+  TRY_LET(const auto names, records_->names(folder_of(service)));
   std::vector<Version> found;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(folder_ / service, code)) {
-    const Version version{service, entry.path().stem().string()};
-    if (entry.path().extension() == ".json" && check_version(version)) found.push_back(version);
+  for (const auto& name : names) {
+    const Path path = name;
+    const Version version{service, path.stem().string()};
+    if (path.extension() == ".json" && check_version(version)) found.push_back(version);
   }
   std::sort(found.begin(), found.end(),
             [](const Version& a, const Version& b) { return a.release < b.release; });
@@ -87,20 +81,17 @@ Result<std::vector<Version>> RailwayRecords::versions(const std::string& service
 }
 
 Result<std::string> RailwayRecords::stopped(const std::string& service) const {
-  auto text = read_file(stopped_file(service));
-  if (!text && text.error().fault == Fault::missing) return std::string();
-  TRY_LET(const auto id, std::move(text));
-  return std::string(trim(id));
+  TRY_LET(const auto id, records_->read(stopped_name(service)));
+  return id ? std::string(trim(*id)) : std::string();
 }
 
 Status RailwayRecords::keep_stopped(const std::string& service,
                                     const std::string& deployment) const {
-  TRY(make_folder(folder_ / service));
-  return write_file(stopped_file(service), deployment + "\n");
+  return records_->write(stopped_name(service), deployment + "\n");
 }
 
 Status RailwayRecords::forget_stopped(const std::string& service) const {
-  return remove_file(stopped_file(service));
+  return records_->remove(stopped_name(service));
 }
 
 }  // namespace belay::target

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of each release on Railway, in a file of its own: which deployment is the
+// What is known of each release on Railway, in a record of its own: which deployment is the
 // release's, and what was there before an order whose answer may be lost.
 #pragma once
 
+#include "base/records.hpp"
 #include "target/target.hpp"
 
 namespace belay::target {
@@ -21,7 +22,7 @@ struct RailwayRecord {
 
 class RailwayRecords {
  public:
-  explicit RailwayRecords(Path folder) : folder_(std::move(folder)) {}
+  explicit RailwayRecords(std::shared_ptr<Records> records) : records_(std::move(records)) {}
 
   Result<std::optional<RailwayRecord>> find(const Version& version) const;
   // missing when it was never prepared.
@@ -36,11 +37,7 @@ class RailwayRecords {
   Status forget_stopped(const std::string& service) const;
 
  private:
-  Path file_of(const Version& version) const;
-  Path stopped_file(const std::string& service) const;
-  Status remove_file(const Path& file) const;
-
-  Path folder_;
+  std::shared_ptr<Records> records_;
 };
 
 }  // namespace belay::target

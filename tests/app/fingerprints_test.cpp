@@ -37,7 +37,8 @@ class FingerprintsTest : public ::testing::Test {
   Path key_ = scratch_.path() / "fingerprint.key";
   SystemRandom random_;
   std::map<std::string, std::string> values_{{"A", "one"}, {"B", "two"}, {"C", "three"}};
-  Fingerprints prints_{key_, scratch_.path() / "fingerprints"};
+  std::shared_ptr<Records> records_ = make_records(scratch_.path());
+  Fingerprints prints_{records_, records_};
 };
 
 TEST_F(FingerprintsTest, EachNameIsTheSameAnotherNewGoneOrWithoutAValue) {

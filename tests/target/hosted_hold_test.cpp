@@ -121,7 +121,7 @@ TEST_F(RailwayHold, ByAVariableTheLiveCommitIsDeployedWithIt) {
 TEST_F(RailwayHold, WhatBelayDidNotMakeIsNotHeldByAVariableAndThatIsTold) {
   ASSERT_TRUE(ship(v1, "aaa1"));
   by_variable();
-  std::filesystem::remove_all(on.config.folder);
+  on.forget_what_is_known();
   const auto held = hold();
   ASSERT_FALSE(held);
   EXPECT_NE(held.error().message().find("not made by Belay"), std::string::npos);

@@ -46,22 +46,24 @@ class RailwaySubject final : public TargetSubject {
   void reset() {
     stand_in.proxy().plan({});
     stand_in.forget();
-    std::filesystem::remove_all(config.folder);
+    forget_what_is_known();
     remake();
   }
+  void forget_what_is_known() const { std::filesystem::remove_all(known()); }
 
  private:
+  Path known() const { return scratch_.path() / "known"; }
   ScratchFolder scratch_ = ScratchFolder::make("belay-railway").value();
 
  public:
   belay::testing::StandIn stand_in{"railway_server.py"};
-  target::RailwayConfig config = in(scratch_.path() / "known");
+  target::RailwayConfig config = in(known());
   FakeClock clock;
 
  private:
   static target::RailwayConfig in(const Path& folder) {
     target::RailwayConfig config;
-    config.folder = folder;
+    config.records = make_records(folder);
     return config;
   }
   SeededRandom random_;
