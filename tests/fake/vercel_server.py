@@ -8,11 +8,14 @@ BUILDING and then READY, a state each time it is looked at; ERROR when its files
 variables for production as they were when it was made, and answers at its own address: 500 when its
 files have one named `sick`, and Vercel's own 401 where the project is protected.
 
+The vercel program (64.0.2 was tried) deploys, promotes and rolls back here: tests/fake/vercel_program.sh.
+
 /-/set?protection=on and &bypass=SECRET protect it; &shows_keys=no hides the secret from who asks for
 the project. /-/set?key=K&value=V&type=T&target=A,B makes a variable.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
+import base64
 import hashlib
 import json
 import sys
@@ -22,6 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN, TEAM, PROJECT, DOMAIN = "vercel-token", "team_shop", "prj_frontend", "shop.example.org"
+PROGRAMS_TOKEN = "verceltoken"  # the vercel program takes none with a hyphen
 LOCK = threading.Lock()
 FILES, DEPLOYMENTS, COMPLAINTS, VARIABLES = {}, [], [], []
 PROTECTION, PORT = {}, []
@@ -55,6 +59,7 @@ def found(name):
 
 
 def step(deployment):
+    deployment["aliasAssigned"] = deployment["readyState"] == "READY"  # a look later
     after = {"QUEUED": "BUILDING", "BUILDING": "ERROR" if deployment["-broken"] else "READY"}
     deployment["readyState"] = after.get(deployment["readyState"], deployment["readyState"])
     if deployment["readyState"] == "ERROR":
@@ -86,16 +91,23 @@ def create(body):
     need(isinstance(body.get("meta", {}), dict), "`meta` should be an object")
     need(all(isinstance(value, str) for value in body.get("meta", {}).values()), "values of `meta` should be strings")
     need(isinstance(body.get("files"), list), "`files` should be an array")
-    known = {"name", "project", "target", "meta", "files", "autoAssignCustomDomains"}
+    known = {"name", "project", "target", "meta", "files", "autoAssignCustomDomains", "version", "source", "env", "build",
+             "projectSettings", "gitMetadata"}
     need(set(body) <= known, f"should NOT have additional properties: {sorted(set(body) - known)}")
     for each in body["files"]:
+        if "data" in each:
+            need(set(each) == {"file", "data", "encoding", "mode"}, "a file has file, data, encoding and mode")
+            data = base64.b64decode(each["data"]) if each["encoding"] == "base64" else each["data"].encode()
+            each.update(sha=hashlib.sha1(data).hexdigest(), size=len(data))
+            FILES[each["sha"]] = data
+            continue
         need(set(each) == {"file", "sha", "size", "mode"}, "a file has file, sha, size and mode")
         need(isinstance(each["size"], int) and len(each["sha"]) == 40, "`sha` or `size` is wrong")
     missing = sorted({each["sha"] for each in body["files"]} - set(FILES))
     if missing:
         raise Refused(400, "missing_files", "Missing files", missing=missing)
     number = len(DEPLOYMENTS) + 1
-    made = {"id": f"dpl_{number}", "url": f"frontend-{number}.localhost:{PORT[0]}", "name": body["name"], "projectId": PROJECT,
+    made = {"id": f"dpl_{number}", "url": f"frontend-{number}.localhost:{PORT[0]}", "name": body["name"], "projectId": PROJECT, "ownerId": TEAM, "team": {"id": TEAM, "name": "Shop", "slug": "shop"},
             "target": body.get("target"), "readyState": "QUEUED", "aliasAssigned": False, "alias": [],
             "meta": body.get("meta", {}), "createdAt": int(time.time() * 1000) + number,
             "-broken": any(each["file"].split("/")[-1] == "broken" for each in body["files"]),
@@ -121,7 +133,8 @@ def shown_variable(each, decrypted):
 
 
 def need_variable(body, required):
-    known = {"key", "value", "type", "target", "gitBranch", "comment", "customEnvironmentIds"}
+    # `visibility` is what Vercel's own program sends and the reference does not have yet.
+    known = {"key", "value", "type", "target", "gitBranch", "comment", "customEnvironmentIds", "visibility"}
     need(isinstance(body, dict) and set(body) <= known, "should NOT have additional properties")
     need(required <= set(body), f"should have required properties {sorted(required)}")
     need(isinstance(body.get("value", ""), str) and isinstance(body.get("key", ""), str), "`key` or `value` is no string")
@@ -205,11 +218,12 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self, status, body, cookie=None):
-        data = b"" if body is None else json.dumps(body).encode()
+        data = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(status)
         if cookie:
             self.send_header("Set-Cookie", cookie)
-        self.send_header("Content-Type", "application/json")
+        if data:
+            self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -250,8 +264,13 @@ class Handler(BaseHTTPRequestHandler):
             FILES.clear(), DEPLOYMENTS.clear(), COMPLAINTS.clear(), VARIABLES.clear(), PROTECTION.clear()
             ALIAS.update(to=None, order=None, looks=0, pinned=False)
             return 200, {}
-        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if self.headers.get("Authorization") not in (f"Bearer {TOKEN}", f"Bearer {PROGRAMS_TOKEN}"):
             raise Refused(403, "forbidden", "Not authorized")
+        if path == "/v2/user":
+            return 200, {"user": {"id": "user_1", "email": "leo@example.org", "username": "leo", "name": "Leo",
+                                  "version": "northstar", "defaultTeamId": TEAM}}
+        if path == f"/teams/{TEAM}":
+            return 200, {"id": TEAM, "slug": "shop", "name": "Shop", "membership": {"role": "OWNER", "uid": "user_1"}}
         if query.get("teamId") != TEAM:
             raise Refused(404, "not_found", "The project could not be found.")
         words = [unquote(word) for word in path.strip("/").split("/")]
@@ -276,10 +295,11 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"uid": deployment["id"], "state": "DELETED"}
             step(deployment)
             return 200, shown(deployment, True)
-        if self.command == "GET" and words[:2] == ["v3", "deployments"] and words[3:] == ["events"]:
-            broken = found(words[2])["-broken"]
-            return 200, [{"type": "stdout", "created": 1, "payload": {"text": "Building the frontend"}},
-                         {"type": "stderr", "created": 2, "payload": {"text": "it is broken" if broken else "Done"}}]
+        if self.command == "GET" and words[0] == "v3" and words[-1] == "events":
+            broken = found(words[-2])["-broken"]
+            lines = [{"type": "stdout", "created": 1, "payload": {"text": "Building the frontend", "date": 1}},
+                     {"type": "stderr", "created": 2, "payload": {"text": "it is broken" if broken else "Done", "date": 2}}]
+            return 200, "".join(json.dumps(line) + "\n" for line in lines) if query.get("format") == "lines" else lines
         if words[1:2] == ["projects"] and words[2:3] == [PROJECT]:
             return self.project(words, query, data)
         raise Refused(404, "not_found", f"no such path: {self.command} {'/'.join(words)}")
@@ -288,7 +308,7 @@ class Handler(BaseHTTPRequestHandler):
         if words[3:4] == ["env"]:
             return project_variables(self.command, words, query, data)
         if self.command == "GET" and words[0] == "v9" and len(words) == 3:
-            info = {"id": PROJECT, "name": "frontend", "ssoProtection": None}
+            info = {"id": PROJECT, "name": "frontend", "accountId": TEAM, "ssoProtection": None}
             if PROTECTION.get("protection") == "on":
                 info["ssoProtection"] = {"deploymentType": "prod_deployment_urls_and_all_previews"}
             if PROTECTION.get("shows_keys") != "no":
