@@ -15,6 +15,7 @@
 namespace belay::net {
 namespace {
 
+constexpr long large_step = 1L << 20;  // of a large body, so much is handed over at once
 constexpr std::size_t largest_header = std::size_t{64} << 10;
 
 struct EasyEnd {
@@ -129,10 +130,12 @@ void set_request(CURL* easy, const Call& call) {
     return;
   }
   // An empty body too: what is put or posted has a length.
-  if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
+  const auto bytes = request.bytes();
+  if (!bytes.empty() || request.method == "PUT" || request.method == "POST") {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(bytes.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes.empty() ? "" : bytes.data());
+    if (bytes.size() > static_cast<std::size_t>(large_step))
+      curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, large_step);
   }
   if (request.method == "HEAD") {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);

@@ -29,6 +29,10 @@ struct Request {
   std::size_t largest_body = std::size_t{1} << 20;  // of the answer; more is a failure
   // Where the answer does not come whole: what came of it goes here, once its headers have.
   Response* unfinished = nullptr;
+  // Instead of `body`: not copied, and there until the answer is.
+  std::string_view large_body = {};
+
+  std::string_view bytes() const { return large_body.empty() ? body : large_body; }
 };
 
 // Phase times with curl's names, in seconds; measured, never 0 for "unknown".

@@ -50,7 +50,8 @@ Status sign_for_aws(net::Request& request, const AwsKey& key, const std::string&
   const auto stamp = stamp_of(now), day = stamp.substr(0, 8);
   auto& headers = request.headers;
   headers["x-amz-date"] = stamp;
-  headers["x-amz-content-sha256"] = sha256_hex(request.body);
+  if (!headers.contains("x-amz-content-sha256"))
+    headers["x-amz-content-sha256"] = sha256_hex(request.bytes());
   if (!key.session.empty()) headers["x-amz-security-token"] = key.session.reveal();
   auto with_host = headers;
   with_host["host"] = url.authority;

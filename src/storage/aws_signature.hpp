@@ -18,10 +18,10 @@ struct AwsKey {
   Secret session;  // of temporary keys; else empty
 };
 
-// Adds x-amz-date, x-amz-content-sha256, x-amz-security-token and authorization; signs these, the
-// host and every header that is there. Names of headers are in lower case. The URL's query is one
-// of net::query_text. `now` is the server's time, to about 15 minutes. invalid when the URL is
-// none.
+// Adds x-amz-date, x-amz-content-sha256 (unless it is there), x-amz-security-token and
+// authorization; signs these, the host and every header that is there. Names of headers are in
+// lower case. The URL's query is one of net::query_text. `now` is the server's time, to about 15
+// minutes. invalid when the URL is none.
 Status sign_for_aws(net::Request& request, const AwsKey& key, const std::string& region,
                     TimePoint now);
 

@@ -125,7 +125,7 @@ class Azure final : public Storage {
 
   Status put_whole(const std::string& name, std::string_view content) {
     const HeaderMap headers{{"x-ms-blob-type", "BlockBlob"}};
-    return absent_or_ours(name, content, {"PUT", key_of(name), {}, headers, std::string(content)});
+    return absent_or_ours(name, content, {"PUT", key_of(name), {}, headers, "", content});
   }
 
   Status put_in_blocks(const std::string& name, std::string_view content) {
@@ -133,19 +133,17 @@ class Azure final : public Storage {
     TRY_LET(const bool taken, exists(name));
     if (taken) return fail(Fault::conflict, where() + name + " is there already");
     TRY_LET(const auto there, blocks_there(name));
-    std::vector<std::string> blocks;
-    for (std::size_t at = 0; at < content.size(); at += container_.config().part_bytes) {
-      const auto bytes = content.substr(at, container_.config().part_bytes);
-      blocks.push_back(block_name(blocks.size(), bytes));
-      if (std::find(there.begin(), there.end(), blocks.back()) != there.end()) continue;
-      const Ask wanted{"PUT",
-                       key_of(name),
-                       {{"comp", "block"}, {"blockid", blocks.back()}},
-                       {},
-                       std::string(bytes)};
-      TRY_LET(const auto sent, container_.ask(wanted));
-      if (sent.response.status != 201) return container_.refusal(sent.response, name);
-    }
+    const auto size = container_.config().part_bytes;
+    std::vector<std::string> blocks((content.size() + size - 1) / size);
+    const auto send = [&](std::size_t index) -> Status {
+      const auto bytes = content.substr(index * size, size);
+      blocks[index] = block_name(index, bytes);
+      if (std::find(there.begin(), there.end(), blocks[index]) != there.end()) return {};
+      const net::Query place{{"comp", "block"}, {"blockid", blocks[index]}};
+      TRY_LET(const auto sent, container_.ask({"PUT", key_of(name), place, {}, "", bytes}));
+      return sent.response.status == 201 ? Status() : container_.refusal(sent.response, name);
+    };
+    TRY(in_lanes(container_.config().lanes, blocks.size(), send));
     return absent_or_ours(name, content,
                           {"PUT",
                            key_of(name),

@@ -28,6 +28,7 @@ struct AzureConfig {
   AzureRole role = {};   // ... or, with an identity, its token, renewed in time
   Lock lock = {};
   std::size_t part_bytes = std::size_t{16} << 20;  // larger objects go up in blocks
+  std::size_t lanes = 2;                           // parts on their way at once
   Millis timeout{120'000};                         // of one request
   net::Patience patience = {};
   net::Trust trust = {};

@@ -46,12 +46,13 @@ Result<net::Request> AzureContainer::request_of(const Ask& wanted, TimePoint now
   request.headers["x-ms-version"] = api_version;
   request.headers["x-ms-date"] = net::http_date(now);
   request.body = wanted.body;
+  request.large_body = wanted.content;
   request.timeout = config_.timeout;
   request.largest_body = largest_object;
   if (wanted.locked) request.headers.merge(azure_lock(config_.lock.until(now)));
   if (wanted.method == "PUT") {
     request.headers.try_emplace("content-type", "application/octet-stream");
-    request.headers["content-md5"] = base64_md5_of(wanted.body);
+    request.headers["content-md5"] = base64_md5_of(request.bytes());
   }
   if (token_) {
     TRY_LET(const auto token, token_->get());

@@ -32,8 +32,8 @@ std::string plain_headers(const net::Request& request) {
                              "range"};
   std::string text;
   for (const auto* name : names) {
-    const bool length = std::string_view(name) == "content-length" && !request.body.empty();
-    text += (length ? std::to_string(request.body.size()) : header_of(request, name)) + "\n";
+    const bool length = std::string_view(name) == "content-length" && !request.bytes().empty();
+    text += (length ? std::to_string(request.bytes().size()) : header_of(request, name)) + "\n";
   }
   return text;
 }

@@ -2,7 +2,9 @@
 #include "storage/remote.hpp"
 
 #include <algorithm>
+#include <mutex>
 
+#include "base/world.hpp"
 #include "net/date.hpp"
 #include "storage/name.hpp"
 
@@ -29,6 +31,24 @@ void take_ours(const std::vector<Object>& listed, const std::string& prefix,
 void sort_by_name(std::vector<Object>& objects) {
   std::sort(objects.begin(), objects.end(),
             [](const Object& a, const Object& b) { return a.name < b.name; });
+}
+
+Status in_lanes(std::size_t lanes, std::size_t count,
+                const std::function<Status(std::size_t)>& work) {
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::optional<Error> error;
+  const auto lane = [&] {
+    for (auto one = next++; one < count; one = next++) {
+      auto done = work(one);
+      if (done) continue;
+      next = count;
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::move(done).error();
+    }
+  };
+  ThreadExecutor().run_all(std::vector<std::function<void()>>(std::min(lanes, count), lane));
+  return error ? Status(*error) : Status();
 }
 
 Remote::Remote(const net::Patience& patience, const net::Trust& trust, Clock& clock, Random& random)

@@ -26,7 +26,8 @@ struct Ask {
   net::Query query = {};
   HeaderMap headers = {};
   std::string body = {};
-  bool locked = false;  // to be kept as the store's Lock says
+  std::string_view content = {};  // or this, which is not copied
+  bool locked = false;            // to be kept as the store's Lock says
 };
 
 // Of a listing, what is a store's own under its prefix, without it, is added to `found`: what
@@ -34,6 +35,11 @@ struct Ask {
 void take_ours(const std::vector<Object>& listed, const std::string& prefix,
                std::vector<Object>& found);
 void sort_by_name(std::vector<Object>& objects);
+
+// Calls `work` for 0 to `count` - 1, so many at once; after an error no more are begun. The first
+// error.
+Status in_lanes(std::size_t lanes, std::size_t count,
+                const std::function<Status(std::size_t)>& work);
 
 // What the answer to a write says that may not replace anything.
 enum class Written {

@@ -93,9 +93,8 @@ class S3 final : public Storage {
   // --- writing ------------------------------------------------------------------------------
 
   Status put_whole(const std::string& name, std::string_view content) {
-    const Ask wanted{
-        "PUT",       bucket_.key_of(name), {}, {{"if-none-match", "*"}}, std::string(content),
-        locked(name)};
+    Ask wanted{"PUT", bucket_.key_of(name), {}, {{"if-none-match", "*"}}, "", content};
+    wanted.locked = locked(name);
     return absent_or_ours(name, content, wanted, [](const net::Response&) { return true; });
   }
 
@@ -153,7 +152,8 @@ class S3 final : public Storage {
     if (open.response.status != 200) return bucket_.refusal(open.response, "");
     TRY_LET(auto upload, s3_open_upload(open.response.body, key).in(where()));
     if (!upload.empty()) return upload;
-    TRY_LET(const auto made, bucket_.ask({"POST", key, {{"uploads", ""}}, {}, "", locked(name)}));
+    TRY_LET(const auto made,
+            bucket_.ask({"POST", key, {{"uploads", ""}}, {}, "", "", locked(name)}));
     if (made.response.status != 200) return bucket_.refusal(made.response, key);
     return s3_upload_id(made.response.body).in(where());
   }
@@ -174,28 +174,27 @@ class S3 final : public Storage {
   // Those that are there already, and are the same, stay. `parts` is the whole list afterwards.
   Status send_parts(const std::string& key, const std::string& upload, std::string_view content,
                     std::vector<S3Part>& parts) {
-    std::vector<S3Part> there = std::move(parts);
-    parts.clear();
-    for (std::size_t at = 0; at < content.size(); at += bucket_.config().part_bytes) {
-      const auto bytes = content.substr(at, bucket_.config().part_bytes);
-      S3Part part{static_cast<int>(parts.size()) + 1, bytes.size(), "\"" + md5_of(bytes) + "\""};
-      const bool same = std::any_of(there.begin(), there.end(), [&part](const S3Part& one) {
-        return one.number == part.number && one.bytes == part.bytes && one.etag == part.etag;
-      });
-      if (!same) {
-        const Ask wanted{"PUT",
-                         key,
-                         {{"partNumber", std::to_string(part.number)}, {"uploadId", upload}},
-                         {},
-                         std::string(bytes)};
-        TRY_LET(const auto sent, bucket_.ask(wanted));
-        if (sent.response.status != 200) return bucket_.refusal(sent.response, key);
-        // Not always the MD5: encrypted buckets have marks of their own.
-        part.etag = sent.response.header("etag");
-      }
-      parts.push_back(std::move(part));
-    }
-    return {};
+    const auto there = std::move(parts);
+    const auto size = bucket_.config().part_bytes;
+    parts.assign((content.size() + size - 1) / size, S3Part());
+    return in_lanes(bucket_.config().lanes, parts.size(), [&](std::size_t index) -> Status {
+      const auto bytes = content.substr(index * size, size);
+      TRY_LET(parts[index], part_of(key, upload, static_cast<int>(index) + 1, bytes, there));
+      return {};
+    });
+  }
+
+  Result<S3Part> part_of(const std::string& key, const std::string& upload, int number,
+                         std::string_view bytes, const std::vector<S3Part>& there) {
+    const auto old = std::find_if(there.begin(), there.end(), [&](const S3Part& one) {
+      return one.number == number && one.bytes == bytes.size();
+    });
+    if (old != there.end() && old->etag == "\"" + md5_of(bytes) + "\"") return *old;
+    const net::Query place{{"partNumber", std::to_string(number)}, {"uploadId", upload}};
+    TRY_LET(const auto sent, bucket_.ask({"PUT", key, place, {}, "", bytes}));
+    if (sent.response.status != 200) return bucket_.refusal(sent.response, key);
+    // Not always the MD5: encrypted buckets have marks of their own.
+    return S3Part{number, bytes.size(), sent.response.header("etag")};
   }
 
   Status abandon(const std::string& key, const std::string& upload) {

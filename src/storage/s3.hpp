@@ -29,6 +29,7 @@ struct S3Config {
   AwsRole role = {};  // with an identity: its keys are used instead, and renewed in time
   Lock lock = {};
   std::size_t part_bytes = std::size_t{16} << 20;  // larger objects go up in parts; at least 5 MiB
+  std::size_t lanes = 2;                           // parts on their way at once
   Millis timeout{120'000};                         // of one request
   net::Patience patience = {};
   net::Trust trust = {};

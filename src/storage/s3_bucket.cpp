@@ -30,6 +30,7 @@ Result<net::Request> S3Bucket::request_of(const Ask& wanted, TimePoint now) {
   request.method = wanted.method;
   request.headers = wanted.headers;
   request.body = wanted.body;
+  request.large_body = wanted.content;
   request.timeout = config_.timeout;
   request.largest_body = largest_object;
   if (wanted.method == "PUT" || wanted.method == "POST")
@@ -39,8 +40,8 @@ Result<net::Request> S3Bucket::request_of(const Ask& wanted, TimePoint now) {
     request.headers["x-amz-object-lock-retain-until-date"] = s3_date(config_.lock.until(now));
   }
   // Amazon wants it with all that is locked, parts too.
-  if (config_.lock.time > Millis(0) && !request.body.empty())
-    request.headers["content-md5"] = base64_md5_of(request.body);
+  if (config_.lock.time > Millis(0) && !request.bytes().empty())
+    request.headers["content-md5"] = base64_md5_of(request.bytes());
   TRY_LET(const auto key, role_ ? role_->get() : Result<AwsKey>(config_.key));
   TRY(sign_for_aws(request, key, config_.region, now));
   return request;

@@ -43,7 +43,6 @@ TEST_F(DoctorOfALock, WhatAThiefRemovedIsBadAndBroughtBackWhenAgreed) {
   const auto store = storage::make_s3(config, clock, random).value();
   const auto thief = storage::make_s3(plain, clock, random).value();
   ASSERT_TRUE(store->put("points/a", "ours").ok());
-  EXPECT_EQ(of_lock(findings(config)).grade, Grade::good);
   ASSERT_TRUE(thief->remove("points/a").ok());
   const auto found = of_lock(findings(config));
   EXPECT_EQ(found.grade, Grade::bad);

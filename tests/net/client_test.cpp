@@ -61,6 +61,17 @@ TEST_F(Sending, ABodyGoesOutAsItIsAndAnEmptyOneHasALength) {
   }
 }
 
+TEST_F(Sending, ALargeBodyIsNotCopiedAndGoesOutAsItIs) {
+  server.answer("/x", {{200, ""}});
+  const std::string body(std::size_t{3} << 20, 'y');
+  Request request;
+  request.url = server.url() + "/x";
+  request.method = "PUT";
+  request.large_body = body;
+  ASSERT_TRUE(client->send(request, {}).ok());
+  EXPECT_TRUE(server.asked().back().body == body);
+}
+
 TEST_F(Sending, NobodyThereHasHadNoEffect) {
   Request request;
   request.url = "http://127.0.0.1:" + std::to_string(belay::testing::unused_port()) + "/";
