@@ -68,6 +68,13 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text;
 }
 
+std::string xml_escaped(std::string text) {
+  constexpr std::pair<const char*, const char*> escapes[] = {
+      {"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}};
+  for (const auto& [plain, escaped] : escapes) text = replaced(std::move(text), plain, escaped);
+  return text;
+}
+
 std::vector<std::string> forms_of(const std::string& text) {
   const std::string shell = shell_quoted(text);
   std::vector<std::string> forms = {
@@ -79,6 +86,7 @@ std::vector<std::string> forms_of(const std::string& text) {
       json_escaped(text, true),
       replaced(json_escaped(text, false), "/", "\\/"),
       shell.substr(1, shell.size() - 2),
+      xml_escaped(text),
       hex(text),
   };
   for (std::size_t offset = 0; offset < 3; ++offset) {

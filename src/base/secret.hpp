@@ -34,9 +34,9 @@ inline std::string_view format_as(const Secret&) {
   return "***";
 }
 
-// Replaces every known secret, and its base64 (at three offsets), URL-encoded, JSON-escaped and
-// shell-quoted forms, by stars. Secrets shorter than 4 characters are not masked (they would hide
-// ordinary text); doctor says so. Safe from many threads once filled.
+// Replaces every known secret, and its base64 (at three offsets), URL-encoded, JSON- and
+// XML-escaped and shell-quoted forms, by stars. Secrets shorter than 4 characters are not masked
+// (they would hide ordinary text); doctor says so. Safe from many threads once filled.
 class Masker {
  public:
   void add(const Secret& secret);

@@ -15,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "base/secret.hpp"
 #include "net/trust.hpp"
 
 namespace belay::net {
@@ -31,6 +32,9 @@ struct Request {
   Response* unfinished = nullptr;
   // Instead of `body`: not copied, and there until the answer is.
   std::string_view large_body = {};
+  // What the server may say back of what it was told: a Client hides it in the answer's body, but
+  // not in bytes that were asked for (2xx, application/octet-stream).
+  std::vector<Secret> secrets = {};
 
   std::string_view bytes() const { return large_body.empty() ? body : large_body; }
 };

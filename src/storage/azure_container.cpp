@@ -14,6 +14,14 @@ namespace belay::storage {
 
 namespace {
 
+// What of a shared access signature makes it one.
+Secret signature_in(const Secret& sas) {
+  const auto& text = sas.reveal();
+  const auto at = text.find("sig=");
+  if (at == std::string::npos) return Secret();
+  return Secret(net::percent_decoded(text.substr(at + 4, text.find('&', at) - at - 4)));
+}
+
 constexpr const char* api_version = "2021-12-02";
 
 }  // namespace
@@ -49,6 +57,7 @@ Result<net::Request> AzureContainer::request_of(const Ask& wanted, TimePoint now
   request.large_body = wanted.content;
   request.timeout = config_.timeout;
   request.largest_body = largest_object;
+  request.secrets = {config_.key, config_.sas, signature_in(config_.sas)};
   if (wanted.locked) request.headers.merge(azure_lock(config_.lock.until(now)));
   if (wanted.method == "PUT") {
     request.headers.try_emplace("content-type", "application/octet-stream");
@@ -56,6 +65,7 @@ Result<net::Request> AzureContainer::request_of(const Ask& wanted, TimePoint now
   }
   if (token_) {
     TRY_LET(const auto token, token_->get());
+    request.secrets.push_back(token);
     request.headers["authorization"] = "Bearer " + token.reveal();
   } else if (config_.sas.empty()) {
     TRY(sign_for_azure(request, wanted.query, config_.account, key_));

@@ -43,6 +43,7 @@ Result<net::Request> S3Bucket::request_of(const Ask& wanted, TimePoint now) {
   if (config_.lock.time > Millis(0) && !request.bytes().empty())
     request.headers["content-md5"] = base64_md5_of(request.bytes());
   TRY_LET(const auto key, role_ ? role_->get() : Result<AwsKey>(config_.key));
+  request.secrets = {Secret(key.id), key.secret, key.session};
   TRY(sign_for_aws(request, key, config_.region, now));
   return request;
 }

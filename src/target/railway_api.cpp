@@ -156,6 +156,7 @@ net::Request RailwayApi::request(const char* operation, const char* query,
   }
   request.timeout = request_timeout;
   request.largest_body = largest_answer;
+  request.secrets = {config_.token};
   return request;
 }
 

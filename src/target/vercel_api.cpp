@@ -128,6 +128,7 @@ net::Request VercelApi::request(const std::string& method, const std::string& pa
   if (method != "GET") request.headers["content-type"] = "application/json";
   request.timeout = request_timeout;
   request.largest_body = largest_answer;
+  request.secrets = {config_.token};
   return request;
 }
 

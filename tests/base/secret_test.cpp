@@ -36,6 +36,10 @@ TEST(Masker, EveryEncodingIsHidden) {
   }
 }
 
+TEST(Masker, AsXmlHasItItIsHidden) {
+  EXPECT_EQ(masker_for({"sv=1&sig=<x>"}).mask("no: sv=1&amp;sig=&lt;x&gt;."), "no: ***.");
+}
+
 TEST(Masker, Base64IsHiddenAtEveryOffset) {
   const std::string secret = "correct horse battery";
   const Masker masker = masker_for({secret});

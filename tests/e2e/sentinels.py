@@ -7,12 +7,13 @@ import subprocess
 import threading
 from pathlib import Path
 from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
 
 
 def forms(secret):
     """What a secret looks like when it is not hidden: as it is, and as programs write it."""
     raw = secret.encode()
-    found = {raw, raw.hex().encode(), quote(secret, safe="").encode(), quote(secret).encode(), quote_plus(secret).encode(),
+    found = {raw, escape(secret).encode(), raw.hex().encode(), quote(secret, safe="").encode(), quote(secret).encode(), quote_plus(secret).encode(),
              json.dumps(secret)[1:-1].encode(), json.dumps(secret, ensure_ascii=False)[1:-1].encode()}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):      # wherever it begins within three bytes

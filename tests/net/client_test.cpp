@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/hash.hpp"
 #include "net/http.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_server.hpp"
@@ -145,6 +146,19 @@ TEST_F(Sending, WhatIsAskedForIsNotInTheError) {
   const auto answer = client->send(request, {});
   EXPECT_EQ(answer.error().message().find("s3cr3t"), std::string::npos);
   EXPECT_NE(answer.error().message().find("127.0.0.1"), std::string::npos);
+}
+
+TEST_F(Sending, WhatTheServerSaysBackOfASecretIsHiddenWhereverAMessageIsCut) {
+  const Secret secret("long-enough-to-be-one");
+  server.answer("/x", {{403, "{\"message\": \"no " + secret.reveal() + "\"}"},
+                       {200, base64("a" + secret.reveal()), {{"Content-Type", "text/xml"}}},
+                       {200, secret.reveal(), {{"Content-Type", "application/octet-stream"}}}});
+  Request request;
+  request.url = server.url() + "/x";
+  request.secrets = {secret};
+  EXPECT_EQ(client->send(request, {})->body, "{\"message\": \"no ***\"}");
+  EXPECT_NE(client->send(request, {})->body.find("***"), std::string::npos);
+  EXPECT_EQ(client->send(request, {})->body, secret.reveal()) << "what was put is what is got";
 }
 
 // Answers "ok" to every request of a connection, and counts connections.
