@@ -64,7 +64,10 @@ Result<bool> mend(const Session& session, const std::vector<app::Finding>& findi
 
 int doctor(Session& session, const Args& args) {
   std::error_code code;
-  const app::Checkup checkup{session.file, session.here, session.env, args.get("--env"),
+  const app::Checkup checkup{session.file,
+                             session.here,
+                             session.env,
+                             args.get("--env"),
                              std::filesystem::read_symlink("/proc/self/exe", code),
                              hears(session)};
   auto findings = app::examine(checkup);

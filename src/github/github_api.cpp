@@ -85,6 +85,7 @@ net::Request GithubApi::request(const char* method, const std::string& url,
     request.body = canonical(body);
     request.headers["content-type"] = "application/json";
   }
+  request.secrets = {config_.token};
   request.timeout = config_.limit;
   request.largest_body = largest_answer;
   return request;

@@ -49,6 +49,7 @@ Result<Secret> TokenDesk::token_for(const std::string& audience) {
                 net::percent_encoded(audience);
   request.headers = {{"authorization", "Bearer " + identity_.with.reveal()},
                      {"accept", "application/json"}};
+  request.secrets = {identity_.with};
   request.timeout = token_timeout;
   TRY_LET(const auto response, send(request).in("asking GitHub for the job's token"));
   const auto json = parse_json(response.body);
@@ -72,6 +73,7 @@ Result<net::Response> TokenDesk::exchange(const std::string& url,
   request.body = net::query_text(fields);
   request.headers = {{"content-type", "application/x-www-form-urlencoded"},
                      {"accept", "application/json"}};
+  for (const auto& [name, value] : form) request.secrets.push_back(value);
   request.timeout = token_timeout;
   return send(request);
 }

@@ -9,11 +9,9 @@ import argparse
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 import urllib.request
 from pathlib import Path
@@ -63,14 +61,16 @@ class GitHub(stages.Stage):
         self.make_repository()
         self.start_database()
         self.database.orders.insert_many([{"_id": each, "item": each} for each in range(3)])
-        self.railway = self.stand_in("fake/railway_server.py", "railway")["port"]
-        self.vercel = self.stand_in("fake/vercel_server.py", "vercel")["port"]
+        self.railway, self.vercel, self.staging_railway, self.staging_vercel = (
+            self.stand_in(f"fake/{name}_server.py", f"{name}-{number}")["port"]
+            for number in (1, 2) for name in ("railway", "vercel"))
         self.s3 = self.stand_in("support/s3_server.py", "s3")
         archive = self.folder / "belay.tar.gz"
         digest = self.run([stages.ROOT / "tools/archive", self.belay_program, archive], cwd=self.folder).strip()
         self.variables = {"BELAY_ARCHIVE": f"file://{archive}", "BELAY_SHA256": digest,
                           "BACKEND_URL_PRODUCTION": "https://api.shop.example.org",
-                          "FRONTEND_URL_PRODUCTION": "https://shop.example.org/"}
+                          "FRONTEND_URL_PRODUCTION": "https://shop.example.org/",
+                          "FRONTEND_URL_STAGING": "https://shop.example.org/"}
         store = {"AWS_ACCESS_KEY_ID": self.s3["id"], "AWS_SECRET_ACCESS_KEY": self.s3["secret"],
                  "BELAY_VAULT_KEY": self.vault_key}
         everything = {**store, "MONGODB_URI_PRODUCTION": self.uri("shop_app"), "RAILWAY_TOKEN": "railway-token",
@@ -78,7 +78,8 @@ class GitHub(stages.Stage):
                       "VERCEL_ORG_ID": "team_shop", "VERCEL_PROJECT_ID_PRODUCTION": "prj_frontend"}
         planning = {**store, "MONGODB_URI_PRODUCTION": self.uri("shop_app")}
         self.secret_sets = {"production-plan": planning, "production": everything, "production-rollback": everything,
-                            "staging": {name.replace("_PRODUCTION", "_STAGING"): value for name, value in everything.items()}}
+                            # An address that is kept as a secret works too, but is hidden from the page.
+                            "staging": {"BACKEND_URL_STAGING": "https://api.shop.example.org"} | {name.replace("_PRODUCTION", "_STAGING"): value for name, value in everything.items()}}
 
     def application(self):
         quiet = "offline=true\naudit=false\nfund=false\nupdate-notifier=false\n"
@@ -108,6 +109,10 @@ class GitHub(stages.Stage):
                          ("watch: 60s", "watch: 0s"), ("database: ask", "database: auto")):
             assert old in text, old
             text = text.replace(old, new)
+        production, staging, rest = text.partition("  staging:\n")
+        for own, other in ((self.railway, self.staging_railway), (self.vercel, self.staging_vercel)):
+            rest = rest.replace(f"endpoint: http://127.0.0.1:{own}\n", f"endpoint: http://127.0.0.1:{other}\n")
+        text = production + staging + rest
         path.write_text(re.sub(r"(?m)^      - \{ .*service: .*\n", "", text))
 
     def push(self, message, bad=False):
@@ -143,9 +148,10 @@ class GitHub(stages.Stage):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/state", timeout=10) as answer:
             return json.loads(answer.read())
 
-    def live(self):
+    def live(self, staging=False):
         """The release that customers get at Vercel, and the commit that they get on Railway."""
-        vercel, railway = self.ask(self.vercel), self.ask(self.railway)
+        ports = (self.staging_vercel, self.staging_railway) if staging else (self.vercel, self.railway)
+        vercel, railway = (self.ask(port) for port in ports)
         for state in (vercel, railway):
             assert state["complaints"] == [], state["complaints"]
         release = [each["meta"]["belayRelease"] for each in vercel["deployments"] if each["id"] == vercel["alias"]["to"]]
@@ -228,10 +234,8 @@ class AProjectOnGitHub(unittest.TestCase):
             self.assertNotEqual(actions.complaints(changed), [], old)
 
     def test_3_actionlint_finds_nothing(self):
-        linter = os.environ.get("BELAY_ACTIONLINT") or shutil.which("actionlint")
-        if not linter:
-            print("actionlint is not here: the workflows were held against our own rules only", file=sys.stderr)
-            return
+        linter = stages.TOOLS / "actionlint"
+        self.assertTrue(linter.exists(), "actionlint is missing; tools/setup builds it")
         done = subprocess.run([linter, *WORKFLOWS], cwd=self.stage.repository, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
@@ -356,6 +360,29 @@ class AProjectOnGitHub(unittest.TestCase):
         self.assertEqual(run.jobs["plan"].result, "failure")
         self.assertIn("nothing of it was used", run.jobs["plan"].log)
         self.assertEqual(run.jobs["deploy"].result, "skipped")
+
+
+    def test_9e_staging_asks_nobody(self):
+        run = self.ended(self.stage.workflow("staging-deploy"), deploy="success", settle="skipped")
+        self.assertEqual(run.asked, ["staging"])
+        first = self.stage.live(staging=True)
+        self.assertEqual(run.jobs["deploy"].outputs["release_tag"], first[0])
+        (self.stage.repository / "frontend/index.html").write_text("six")
+        self.stage.push("Six")
+
+        def lose(job, step, process):
+            if (job, step) != ("deploy", "Deploy"):
+                return None
+            stages.wait_until(lambda: process.poll() is not None or
+                              len(self.stage.ask(self.stage.staging_railway)["deployments"]) > 1, 60, "an order")
+            process.send_signal(signal.SIGKILL)
+            return "lose"
+        self.ended(self.stage.workflow("staging-deploy", watch=lose), deploy="failure", settle="success")
+        self.assertNotEqual(self.stage.live(staging=True)[0], first[0])
+        run = self.ended(self.stage.workflow("staging-rollback", {"skip_database": True, "tag": first[0]}), rollback="success",
+                         settle="skipped")
+        self.assertEqual(self.stage.live(staging=True)[0], first[0])
+        self.assert_nothing_left()
 
 
 def main():
