@@ -75,7 +75,8 @@ Result<Key> find_master(storage::Storage& store, const Config& config, const Use
 }
 
 Status refuse_remains(storage::Storage& store) {
-  for (const char* const prefix : {"points/", "blocks/", "sealed/", "journal/", "claims/", "records/"}) {
+  for (const char* const prefix :
+       {"points/", "blocks/", "sealed/", "journal/", "claims/", "records/"}) {
     TRY_LET(const auto objects, store.list(prefix));
     if (objects.empty()) continue;
     return fail(Fault::corrupt, "the vault at " + store.where() +
