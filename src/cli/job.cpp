@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,11 @@ void write_all(int fd, std::string_view text) {
     if (written <= 0) return;  // nobody reads: that stops nothing
     text.remove_prefix(static_cast<std::size_t>(written));
   }
+}
+
+bool is_file(int fd) {
+  struct stat facts {};
+  return ::fstat(fd, &facts) != 0 || S_ISREG(facts.st_mode);
 }
 
 // A line that is read is not one that begins a new one, nor ends ours.
@@ -146,15 +152,19 @@ Job::~Job() {
 
 // After everything that was printed before, and in one piece.
 void Job::command(const std::string& lines) {
+  command(lines, command_fd_);
+}
+
+void Job::command(const std::string& lines, int fd) {
   std::fflush(stdout);
   std::fflush(stderr);
   const std::lock_guard guard(mutex_);
-  write_all(command_fd_, lines);
+  write_all(fd, lines);
 }
 
 void Job::mask(const Secret& secret) {
   const auto& whole = secret.reveal();
-  if (trim(whole).size() < shortest_mask) return;
+  if (trim(whole).size() < shortest_mask || is_file(STDERR_FILENO)) return;
   {
     const std::lock_guard guard(mutex_);
     if (!masked_.insert(std::hash<std::string>()(whole)).second) return;
@@ -165,7 +175,7 @@ void Job::mask(const Secret& secret) {
     if (part.size() >= shortest_mask && part != whole)
       lines += "::add-mask::" + command_data(part) + "\n";
   }
-  command(lines);
+  command(lines, STDERR_FILENO);
 }
 
 void Job::group(const std::string& title, std::string_view text) {
@@ -228,7 +238,8 @@ void Job::annotate_errors(const Path& folder) {
       rest += line + "\n";
     }
   }
-  if (!rest.empty()) found.emplace(found.begin(), rest, Spot{});
+  // What stands beside complaints only counts them.
+  if (!rest.empty() && found.empty()) found.emplace_back(rest, Spot{});
   if (found.size() > most_annotations) found.resize(most_annotations);
   for (const auto& [text, spot] : found) error(text, "belay", spot);
 }

@@ -53,7 +53,8 @@ class Job {
   Job& operator=(const Job&) = delete;
 
   // Hidden by the runner from now on, the whole and each of its lines; what is too short to be
-  // hidden without hiding ordinary words is not told.
+  // hidden without hiding ordinary words is not told. On standard error, which is kept less often
+  // than standard output; nowhere when it goes into a file, which the runner does not read.
   void mask(const Secret& secret);
   // A group of lines, folded: `text` is a program's own and is shown as it is.
   void group(const std::string& title, std::string_view text);
@@ -71,6 +72,7 @@ class Job {
   Job(const app::Getenv& env, bool json);
   std::FILE* redirect(std::FILE* from, std::unique_ptr<Stream>& stream, int fd, bool json);
   void command(const std::string& lines);
+  void command(const std::string& lines, int fd);
   void append(const Path& file, std::string_view text);
   static long take(void* cookie, const char* text, std::size_t size);
 

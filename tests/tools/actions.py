@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import yaml
@@ -360,19 +361,21 @@ class Job:
         script.write_text(step["run"])
         shell = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"]}[step.get("shell")]
         work = self.run.machine / "work/shop"
-        said = open(self.files / f"said-{number}", "w+b")
         base = {"PATH": ":".join(reversed(self.path)) + (":" if self.path else "") + "/usr/local/bin:/usr/bin:/bin",
                 "HOME": str(self.run.machine), "GITHUB_ACTIONS": "true", "CI": "true", "GITHUB_ACTOR": "amina",
                 "GITHUB_RUN_ID": self.run.run_id, "GITHUB_SHA": self.run.sha, "GITHUB_WORKSPACE": str(work),
                 "RUNNER_TEMP": str(self.run.machine / "temp")}
-        with said:
-            process = subprocess.Popen([*shell, str(script)], cwd=work, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                                       env={**base, **self.run.environment, **self.env, **env,
-                                            **{name: str(path) for name, path in files.items()}})
-            what = self.run.watch(self.name, step.get("name", ""), process)
-            code = process.wait()
-            said.seek(0)
-            text = said.read().decode(errors="replace")
+        process = subprocess.Popen([*shell, str(script)], cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, env={**base, **self.run.environment, **self.env, **env,
+                                                                  **{name: str(path) for name, path in files.items()}})
+        pieces = []
+        reader = threading.Thread(target=lambda: pieces.append(process.stdout.read()))
+        reader.start()
+        what = self.run.watch(self.name, step.get("name", ""), process)
+        code = process.wait()
+        reader.join()
+        process.stdout.close()
+        text = b"".join(pieces).decode(errors="replace")
         if what == "lose":
             self.out.result = "lost"
             return False
