@@ -14,11 +14,6 @@ namespace belay::app {
 
 namespace {
 
-// What belay.yaml may say only when this program reads it.
-constexpr bool journal_in_store = false;        // journal: store
-constexpr bool approvals_by_github = false;     // github:, approvals.by
-constexpr bool variables_on_platforms = false;  // env: of services on Railway and Vercel
-
 constexpr int people_required = 2;
 
 // Whole commits, as the tags of these versions name them.
@@ -80,9 +75,6 @@ std::string service_lines(const Found& found, const std::string& environment) {
 
 std::string approvals_line(const std::string& environment) {
   if (environment != "production") return "    approvals: { required: 0 }\n";
-  if (!approvals_by_github)
-    return "    approvals: { required: 0 }          # GitHub's environments ask people; see the "
-           "workflows\n";
   return fmt::format(
       "    approvals: {{ required: {}, by: github }}   # the reviewers of production and of its "
       "gates\n",
@@ -108,19 +100,14 @@ std::string environment_lines(const Found& found, const std::string& environment
   return out;
 }
 
-std::string hosted_file(Found found) {
-  std::string variables;
+std::string hosted_file(Found found, const std::string& people) {
   for (auto& service : found.services) {
     // A migration runs in a copy of the commit that nobody has built.
     if (!service.migrate.empty() && !service.build.empty())
       service.migrate = service.build + " && " + service.migrate;
-    if (!service.env_names.empty() && !variables_on_platforms)
-      variables += fmt::format("# set in the project of {}: {}\n", service.name,
-                               join(service.env_names, ", "));
-    if (!variables_on_platforms) service.env_names.clear();
   }
   found.user.clear();
-  std::string out = first_lines(found) + variables;
+  std::string out = first_lines(found);
   out += fmt::format(
       "# The bucket is yours: put its name and region here. The key of the vault is 32 random "
       "bytes,\n"
@@ -133,12 +120,14 @@ std::string hosted_file(Found found) {
       "    region: eu-central-1\n"
       "  key: ${{BELAY_VAULT_KEY}}\n",
       found.project);
-  if (journal_in_store)
-    out +=
-        "journal: store                   # beside the restore points: each job is another "
-        "machine\n";
-  if (approvals_by_github)
-    out += "github: { repository: OWNER/NAME, token: \"${GITHUB_TOKEN}\" }\n";
+  out +=
+      "journal: store                  # in the project's vault: each job is another machine\n"
+      "github: { token: \"${GITHUB_TOKEN}\" }   # shows releases there, and who approved them\n";
+  out +=
+      "# Who may approve, by their logins on GitHub. Nothing ships to production before they stand "
+      "here:\n";
+  out += people.empty() ? "# people: { amina: { github: LOGIN }, leo: { github: LOGIN } }\n"
+                        : "people: " + people + "\n";
   out += "environments:\n" + environment_lines(found, "production", "prod") +
          environment_lines(found, "staging", "staging");
   return out;
@@ -238,7 +227,6 @@ std::string needs_gates() {
 
 Lines permissions() {
   Lines lines{"contents: write          # the release's tag"};
-  if (!approvals_by_github) return lines;
   for (const char* line : {"actions: read            # who approved this run", "deployments: write",
                            "issues: write", "statuses: write"})
     lines.emplace_back(line);
@@ -306,6 +294,7 @@ std::string workflow(const Found& found, const std::string& environment, const s
       {"checkout", checkout},
       {"upload", upload}};
   auto plan_secrets = store_secrets();
+  if (environment == "production") plan_secrets.push_back("GITHUB_TOKEN: ${{ github.token }}");
   if (back) plan_secrets.push_back(secret("MONGODB_URI_PRODUCTION"));
   filling.blocks = {{"plan_secrets", plan_secrets},
                     {"secrets", secrets_of(environment)},
@@ -318,9 +307,9 @@ std::string workflow(const Found& found, const std::string& environment, const s
 
 }  // namespace
 
-std::vector<WrittenFile> github_files(const Found& found) {
+std::vector<WrittenFile> github_files(const Found& found, const std::string& people) {
   std::vector<WrittenFile> files{
-      {"belay.yaml", hosted_file(found)},
+      {"belay.yaml", hosted_file(found, people)},
       {".github/actions/belay/action.yml", github_template("action.yml")}};
   for (const char* environment : {"production", "staging"}) {
     for (const char* job : {"deploy", "rollback"}) {

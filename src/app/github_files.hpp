@@ -15,8 +15,9 @@ struct WrittenFile {
   std::string text;
 };
 
-// belay.yaml, four workflows, and the action by which they get Belay.
-std::vector<WrittenFile> github_files(const Found& found);
+// belay.yaml, four workflows, and the action by which they get Belay. Nothing ships to production
+// before `people` are in the first: "{ amina: { github: LOGIN }, leo: { ... } }".
+std::vector<WrittenFile> github_files(const Found& found, const std::string& people = {});
 
 // A template of src/app/github/, by its file's name.
 std::string github_template(const std::string& name);

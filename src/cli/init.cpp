@@ -18,6 +18,8 @@ constexpr const char* somebody =
     "leo: { keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOuItFRVHG"
     "hpi87D6ie3M4NeoMXl2QYctE7jfXYxipVO] } }";
 
+constexpr const char* somebody_on_github = "{ amina: { github: amina }, leo: { github: leo } }";
+
 bool is_there(const Path& path) {
   std::error_code code;
   return std::filesystem::exists(path, code);
@@ -48,7 +50,8 @@ int init_github(const Session& session) {
                                           " there already; nothing was changed. Move them away to "
                                           "have new ones written"),
                 exit_usage);
-  if (auto sound = app::spec_of(files.front().text, "belay.yaml"); !sound)
+  const auto with_people = app::github_files(*found, somebody_on_github).front().text;
+  if (auto sound = app::spec_of(with_people, "belay.yaml"); !sound)
     return tell(std::move(sound).error().in("what init wrote does not hold (a bug)"));
   print_found(*found);
   for (const auto& file : files) {
@@ -57,9 +60,8 @@ int init_github(const Session& session) {
     if (auto written = write_file(path, file.text, 0644); !written) return tell(written.error());
     fmt::print("  {}\n", file.path);
   }
-  put("Read them, put your bucket into belay.yaml, commit them. What the repository needs, "
-      "environments, "
-      "variables and secrets: belay help init\n");
+  put("Read them, put your bucket and the reviewers into belay.yaml, commit them. What the "
+      "repository needs, environments, variables and secrets: belay help init\n");
   return exit_done;
 }
 

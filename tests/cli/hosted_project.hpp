@@ -41,8 +41,10 @@ environments:
     project.write("frontend/index.html", text);
     return project.commit("Release " + text);
   }
-  Finished belay(std::vector<std::string> words) const {
-    return project.belay(std::move(words), tokens);
+  Finished belay(std::vector<std::string> words, const Environment& more = {}) const {
+    auto env = tokens;
+    for (const auto& [name, value] : more) env[name] = value;
+    return project.belay(std::move(words), env);
   }
   // The release that customers get at Vercel.
   std::string live() const {

@@ -248,7 +248,7 @@ TEST_F(Sweep, ARollbackOfBothSidesTakesNoLongerThanThatOfTheSlowerOneAndFiveSeco
   const auto newest = story.live();
   // A platform that works takes ten seconds or so, and every answer its time.
   const HttpProxy::Plan far = [](int, const std::string&) {
-    return std::optional(HttpFault{Action::slow, {}, Millis(100)});
+    return std::optional(HttpFault{Action::slow, {}, {}, Millis(100)});
   };
   story.railway.proxy().plan(far);
   story.vercel.proxy().plan(far);

@@ -16,6 +16,8 @@ import unittest
 import urllib.request
 from pathlib import Path
 
+import boto3
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "tools"), str(HERE.parent / "tools")]
 import actions  # noqa: E402
@@ -23,8 +25,7 @@ import stage as stages  # noqa: E402
 
 WORKFLOWS = [f".github/workflows/{environment}-{job}.yml" for environment in ("production", "staging")
              for job in ("deploy", "rollback")]
-# Until belay.yaml can say `journal: store`, jobs share what would else lie there.
-JOURNAL_IN_STORE = False
+REVIEWERS = {"production-gate-2": "amina", "production": "leo", "production-rollback": "leo"}
 MIGRATION = """import os, pymongo
 database = pymongo.MongoClient(os.environ["MONGODB_URI"])[\"shop\"]
 database.orders.update_many({}, {"$set": {"seen": True}})
@@ -65,6 +66,7 @@ class GitHub(stages.Stage):
             self.stand_in(f"fake/{name}_server.py", f"{name}-{number}")["port"]
             for number in (1, 2) for name in ("railway", "vercel"))
         self.s3 = self.stand_in("support/s3_server.py", "s3")
+        self.github = self.stand_in("fake/github_server.py", "github")["port"]
         archive = self.folder / "belay.tar.gz"
         digest = self.run([stages.ROOT / "tools/archive", self.belay_program, archive], cwd=self.folder).strip()
         self.variables = {"BELAY_ARCHIVE": f"file://{archive}", "BELAY_SHA256": digest,
@@ -77,6 +79,8 @@ class GitHub(stages.Stage):
                       "RAILWAY_PROJECT_ID_PRODUCTION": "project-1", "VERCEL_TOKEN": "vercel-token",
                       "VERCEL_ORG_ID": "team_shop", "VERCEL_PROJECT_ID_PRODUCTION": "prj_frontend"}
         planning = {**store, "MONGODB_URI_PRODUCTION": self.uri("shop_app")}
+        self.on_github = {"GITHUB_API_URL": f"http://127.0.0.1:{self.github}", "GITHUB_REPOSITORY": "team/shop",
+                          "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_ACTOR": "rita"}
         self.secret_sets = {"production-plan": planning, "production": everything, "production-rollback": everything,
                             # An address that is kept as a secret works too, but is hidden from the page.
                             "staging": {"BACKEND_URL_STAGING": "https://api.shop.example.org"} | {name.replace("_PRODUCTION", "_STAGING"): value for name, value in everything.items()}}
@@ -98,7 +102,7 @@ class GitHub(stages.Stage):
         """What a person puts in, and what points at the stand-ins: nothing answers at the customers' addresses."""
         path = self.repository / "belay.yaml"
         text = path.read_text()
-        for old, new in (("project: shop\n", f"project: shop\nstate: {self.state_of_a_job()}\n"),
+        for old, new in (("project: shop\n", "project: shop\nstate: ../state\n"),
                          ("token: ${RAILWAY_TOKEN}\n", f"token: ${{RAILWAY_TOKEN}}\n        endpoint: http://127.0.0.1:{self.railway}\n"),
                          ("token: ${VERCEL_TOKEN}\n", f"token: ${{VERCEL_TOKEN}}\n        endpoint: http://127.0.0.1:{self.vercel}\n"),
                          ("    region: eu-central-1\n",
@@ -106,6 +110,8 @@ class GitHub(stages.Stage):
                          ("region: eu-central-1 }",
                           f"region: eu-central-1, endpoint: 'http://127.0.0.1:{self.s3['port']}', path_style: true }}"),
                          ("${RAILWAY_PROJECT_ID_STAGING}\n", "${RAILWAY_PROJECT_ID_STAGING}\n        environment: production\n"),
+                         ("# people: { amina: { github: LOGIN }, leo: { github: LOGIN } }\n",
+                          "people: { amina: { github: amina }, leo: { github: leo }, rita: { github: rita } }\n"),
                          ("watch: 60s", "watch: 0s"), ("database: ask", "database: auto")):
             assert old in text, old
             text = text.replace(old, new)
@@ -134,15 +140,32 @@ class GitHub(stages.Stage):
                               capture_output=True, check=True).stdout.decode().strip()
         self.git("reset", "-q", "--hard", made)
 
-    def state_of_a_job(self):
-        return "../state" if JOURNAL_IN_STORE else self.folder / "shared"
+    def tell_github(self, what):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.github}/-/{what}", timeout=10) as answer:
+            return json.loads(answer.read())
 
-    def workflow(self, name, inputs=None, **options):
+    def machine_is_gone(self):
+        """Its lease would be looked at for a minute and a half: plays that they have gone by."""
+        store = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{self.s3['port']}", region_name="eu-central-1",
+                             aws_access_key_id=self.s3["id"], aws_secret_access_key=self.s3["secret"])
+        bucket = "shop-backups"
+        for each in store.list_objects_v2(Bucket=bucket, Prefix="production/claims/").get("Contents", []):
+            store.delete_object(Bucket=bucket, Key=each["Key"])
+
+    def workflow(self, name, inputs=None, approve=lambda environment: True, **options):
         self.runs += 1
+        self.tell_github(f"run?run={self.runs}&actor=rita")
+
+        def review(environment):
+            passed = approve(environment)
+            if passed and environment in REVIEWERS:
+                self.tell_github(f"review?user={REVIEWERS[environment]}&environments={environment}")
+            return passed
         return actions.Run(self.folder, self.remote, f".github/workflows/{name}.yml", inputs, secrets=self.secret_sets,
                            variables=self.variables, run_id=self.runs,
-                           environment={"GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"},
-                           **options).go()
+                           environment={"GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1",
+                                                                       **self.on_github},
+                           approve=review, **options).go()
 
     def ask(self, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/state", timeout=10) as answer:
@@ -318,6 +341,8 @@ class AProjectOnGitHub(unittest.TestCase):
                               len(self.stage.ask(self.stage.railway)["deployments"]) > count, 60, "an order")
             self.assertIsNone(process.poll(), "it was over before it could be ended")
             process.send_signal(signal.SIGKILL)
+            process.wait()
+            self.stage.machine_is_gone()
             return what
         return watch
 
@@ -376,6 +401,8 @@ class AProjectOnGitHub(unittest.TestCase):
             stages.wait_until(lambda: process.poll() is not None or
                               len(self.stage.ask(self.stage.staging_railway)["deployments"]) > 1, 60, "an order")
             process.send_signal(signal.SIGKILL)
+            process.wait()
+            self.stage.machine_is_gone()
             return "lose"
         self.ended(self.stage.workflow("staging-deploy", watch=lose), deploy="failure", settle="success")
         self.assertNotEqual(self.stage.live(staging=True)[0], first[0])

@@ -8,7 +8,8 @@ there is; /-/reset forgets everything; /-/set?name=value changes how the world i
 `created_at=` (of the workflow run 77), `page=` (most items a page), `token=` (a second one that is taken),
 `reviewers=` (the logins that exist). /-/review?user=&environments=a,b&state=approved adds to that run's
 reviews, /-/pending?environments=a,b says what waits for one, /-/secret?environment=&name= adds a secret, /-/tag?name= a tag,
-/-/pull?commit=&number=&title=&user=&merged_by= a pull request that brought that commit.
+/-/pull?commit=&number=&title=&user=&merged_by= a pull request that brought that commit, /-/run?run=&actor= begins
+another run of a workflow, which nobody has reviewed.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
@@ -37,7 +38,7 @@ class Refused(Exception):
 
 def reset():
     WORLD.clear(), HAS.clear()
-    WORLD.update(issues="on", push="on", actor="rita", triggering_actor="", attempt="1", page="100", token=TOKEN,
+    WORLD.update(run=str(RUN), issues="on", push="on", actor="rita", triggering_actor="", attempt="1", page="100", token=TOKEN,
                  created_at=now(), reviewers="amina,leo,noor,rita")
     HAS.update(deployments=[], statuses=[], issues=[], reviews=[], pending=[], environments={}, releases=[], pulls={}, tags=[],
                complaints=[])
@@ -191,12 +192,12 @@ def comment(parts, body):
 
 
 def workflow_run(parts):
-    if parts["run_id"] != str(RUN):
+    if parts["run_id"] != WORLD["run"]:
         raise Refused(404, "Not Found")
-    return 200, {"id": RUN, "run_attempt": int(WORLD["attempt"]), "actor": user(WORLD["actor"]), "event": "workflow_dispatch",
+    return 200, {"id": int(WORLD["run"]), "run_attempt": int(WORLD["attempt"]), "actor": user(WORLD["actor"]), "event": "workflow_dispatch",
                  "triggering_actor": user(WORLD["triggering_actor"] or WORLD["actor"]), "created_at": WORLD["created_at"],
                  "head_sha": "c0ffee", "status": "in_progress", "conclusion": None,
-                 "html_url": f"https://github.com/{REPOSITORY}/actions/runs/{RUN}"}
+                 "html_url": f"https://github.com/{REPOSITORY}/actions/runs/{WORLD['run']}"}
 
 
 def account(parts):
@@ -365,6 +366,9 @@ class Handler(BaseHTTPRequestHandler):
             reset()
         elif what == "set":
             WORLD.update(query)
+        elif what == "run":     # another one begins
+            WORLD.update(query, created_at=now())
+            HAS["reviews"].clear()
         elif what == "review":
             HAS["reviews"].insert(0, {"user": user(query["user"]), "state": query.get("state", "approved"), "comment": query.get("comment", ""),
                                       "environments": [{"id": 1, "name": name} for name in names]})
