@@ -168,6 +168,10 @@ void examine_hosted(const Placement& placed, const Result<std::unique_ptr<Works>
         "look at what belay.yaml names there, and at the token: it must be one of that project");
     return;
   }
+  if (placed.target == Placement::Target::railway && !placed.hold &&
+      (*works)->site.present.database)
+    out.warn(about, "nothing holds it back from writing while data goes back",
+             "hold: { stop: true }, or a variable of its own: docs/guide/railway.md");
   out.good(about,
            fmt::format("{} answers for {}", platform, placed.project) +
                (placed.domains.empty() ? "" : "; customers are at " + placed.domains.front()));

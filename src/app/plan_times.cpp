@@ -74,8 +74,9 @@ std::string not_held(const Plan& plan, const pipeline::EnvironmentSpec& env) {
     return std::any_of(steps.begin(), steps.end(),
                        [kind](const Step& step) { return step.kind == kind; });
   };
+  const bool fenced = plan.first_of("hold") != nullptr;
   // Without any fence a plan of the way back says more than this.
-  if (!has("rewind") || (!deploy && !has("hold"))) return {};
+  if ((!has("rewind") && !(deploy && fenced)) || (!deploy && !fenced)) return {};
   std::vector<std::string> names;
   for (const auto& placed : env.services) {
     const bool command = placed.target == pipeline::Placement::Target::command;
@@ -84,7 +85,9 @@ std::string not_held(const Plan& plan, const pipeline::EnvironmentSpec& env) {
   if (names.empty()) return {};
   return fmt::format("{} {} not held back from writing {}: {}", join(names, ", "),
                      names.size() == 1 ? "is" : "are",
-                     deploy ? "if the data goes back" : "while the data goes back",
+                     deploy && fenced ? "from hold to lift, nor if the data goes back"
+                     : deploy         ? "if the data goes back"
+                                      : "while the data goes back",
                      "stop what writes there by hand");
 }
 

@@ -62,8 +62,11 @@ Status users_are_written(const Spec& release, const EnvironmentSpec& env,
                          const std::string& commit) {
   if (::geteuid() != 0) return {};
   std::vector<std::string> services, keys;
+  const auto* migration = pipeline::migration_of(release, env.name);
   for (const auto& placed : env.services) {
-    if (placed.target != pipeline::Placement::Target::host) continue;
+    const bool migrates =
+        is_hosted(placed) && migration != nullptr && migration->in == placed.service;
+    if (placed.target != pipeline::Placement::Target::host && !migrates) continue;
     if (release.service(placed.service) == nullptr || !user_of(release, placed).empty()) continue;
     services.push_back(placed.service);
     keys.push_back("services." + placed.service + ".user");

@@ -196,37 +196,6 @@ void look_at_host(const Look& look, const std::string& key, const Placement& pla
   }
 }
 
-void look_at_hosted(const Look& look, const std::string& key, const Placement& place,
-                    const Service& service) {
-  if (service.kind == Service::Kind::worker && place.target == Placement::Target::vercel)
-    look.say(key + ".target", "a worker does not run at Vercel");
-}
-
-// Where a service on a platform is, is known by its domains only: a reference to it would be empty.
-void look_at_addresses(const Look& look, const std::string& key,
-                       const EnvironmentSpec& environment) {
-  std::map<std::string, std::string> asked;  // by the service that is asked: who asks
-  for (const auto& place : environment.services) {
-    const auto* service = look.spec.service(place.service);
-    if (service == nullptr) continue;
-    for (const auto* env : {&service->env, &place.env}) {
-      for (const auto& [name, value] : *env) {
-        for (const auto& each : value.names()) {
-          if (each.starts_with("service."))
-            asked.emplace(each.substr(8, each.size() - 12), place.service + "'s " + name);
-        }
-      }
-    }
-  }
-  for (const auto& place : environment.services) {
-    const auto by = asked.find(place.service);
-    if (!is_hosted(place) || !place.domains.empty() || by == asked.end()) continue;
-    look.say(fmt::format("{}.services.{}.domains", key, place.service),
-             fmt::format("missing; {} asks for its url, as in: domains: [api.shop.example.org]",
-                         by->second));
-  }
-}
-
 void look_at_placements(const Look& look, const std::string& key,
                         const EnvironmentSpec& environment) {
   for (std::size_t i = 0; i < environment.services.size(); ++i) {
@@ -241,7 +210,6 @@ void look_at_placements(const Look& look, const std::string& key,
     const bool readable = !look.complaints.complained(at + ".target");
     if (place.target == Placement::Target::host && readable)
       look_at_host(look, at, place, *service);
-    if (is_hosted(place)) look_at_hosted(look, at, place, *service);
     look_at_env(look, at + ".env", place.env);
     for (std::size_t j = 0; j < i; ++j) {
       if (!clash(environment.services[j], place)) continue;
@@ -348,7 +316,7 @@ void look_at_environment(const Look& look, const EnvironmentSpec& environment) {
               look.people);
   look_at_placements(look, key, environment);
   look_at_needs(look, key, environment);
-  look_at_addresses(look, key, environment);
+  look_at_platforms(look.spec, environment, look.complaints);
   look_at_checks(look, key, environment);
   look_at_database(look, key + ".database", environment.database);
   look_at_migration(look, key, environment);

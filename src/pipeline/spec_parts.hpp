@@ -42,6 +42,9 @@ void look_at_github(const Spec& spec, Complaints& complaints);
 
 // References between the parts: names that nobody has, circles, what is given twice.
 void look_for_misfits(const Spec& spec, Complaints& complaints);
+// The same of what runs on platforms.
+void look_at_platforms(const Spec& spec, const EnvironmentSpec& environment,
+                       Complaints& complaints);
 
 // "host:port", ":port", "[::1]:port". Nothing when it is none of them.
 struct Listen {

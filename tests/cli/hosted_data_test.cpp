@@ -100,6 +100,40 @@ TEST_F(HostedData, ItsOwnVariableHoldsItAndIsOffWhenItIsLiveAgain) {
   EXPECT_EQ(count("one", "orders"), 1u);
 }
 
+TEST_F(HostedData, AMigrationRunsInACopyHereBeforeRailwayDeploys) {
+  OnAServer::write("  migrate: { run: \"cat version >> " +
+                       (project.above() / "ran").string() +
+                       " && test -n \\\"$MONGODB_URI\\\"\", in: backend }\n",
+                   fmt::format(R"yaml(services:
+  backend: {{ path: backend, {0} }}
+environments:
+  production:
+    tag: prod
+    watch: 0s
+    strategy: all_at_once
+    services:
+      backend:
+        target: railway
+        project: project-1
+        token: "${{RAILWAY_TOKEN}}"
+        endpoint: {1}
+        hold: {{ stop: true }}
+)yaml",
+                               project.user_line(), railway.direct_url()));
+  for (const auto* version : {"one", "two"}) {
+    project.write("backend/version", std::string(version) + "\n");
+    project.commit(version);
+    const auto done = run({"deploy", "--yes"});
+    ASSERT_EQ(done.status, 0) << done.out << done.err;
+  }
+  EXPECT_EQ(read_file(project.above() / "ran").value(), "one\ntwo\n");
+  const auto given = orders(0);
+  ASSERT_EQ(given.size(), 3u);
+  EXPECT_EQ(given[1], "deploymentStop deployment-1") << "before the migration of the second";
+  EXPECT_TRUE(given[2].starts_with("serviceInstanceDeployV2"));
+  EXPECT_EQ(newest()["deploymentStopped"], false);
+}
+
 TEST_F(HostedData, WhereNothingIsWrittenThePlanSaysThatNobodyIsHeld) {
   write("");
   ship_two();
