@@ -169,7 +169,7 @@ void examine_hosted(const Placement& placed, const Result<std::unique_ptr<Works>
     return;
   }
   if (placed.target == Placement::Target::railway && !placed.hold &&
-      (*works)->site.present.database)
+      database_of((*works)->site.present, (*works)->site.environment) != nullptr)
     out.warn(about, "nothing holds it back from writing while data goes back",
              "hold: { stop: true }, or a variable of its own: docs/guide/railway.md");
   out.good(about,

@@ -127,6 +127,7 @@ TEST_F(HostedVariables, ThePlanNamesThemAndEachSideHasThemWhenItIsMade) {
   EXPECT_TRUE(has(plan, "backend at Railway: adds BELAY_ENVIRONMENT, ")) << plan.out;
   EXPECT_TRUE(has(plan, "JWT_SECRET; changes LOG_LEVEL; 1 other left alone")) << plan.out;
   EXPECT_TRUE(has(plan, "NEXT_PUBLIC_API_URL")) << plan.out;
+  EXPECT_LT(plan.out.find("recheck"), plan.out.find("build frontend")) << "under the lock";
   EXPECT_EQ(vercel.state()["variables"].size(), 0u);
   const auto first = run({"deploy", "--yes"}, secrets);
   ASSERT_EQ(first.status, 0) << first.out << first.err;

@@ -132,6 +132,30 @@ TEST_P(RailwayVariablesTrouble, WhateverHappensToARequestTheyAreSetAndNothingIsD
 INSTANTIATE_TEST_SUITE_P(Faults, RailwayVariablesTrouble,
                          ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
 
+TEST_F(RailwayVariables, WhereverItDiesWhoeverGoesOnSetsThemAndDoublesNothing) {
+  ASSERT_TRUE(there_and_back());
+  const int requests = on.stand_in.proxy().count();
+  for (int number = 1; number <= requests; ++number) {
+    SCOPED_TRACE("dead after request " + std::to_string(number));
+    on.reset();
+    on.stand_in.proxy().plan(belay::testing::dead_after(number));
+    const auto steps = std::vector<std::function<Status()>>{
+        [this] { return ship(v1, "aaa1", first); }, [this] { return ship(v2, "bbb2", second); },
+        [this] { return on.target().go_back(v1, first, "b-1", {}, {}); }};
+    for (const auto& step : steps) {
+      auto done = step();
+      if (!done) {
+        on.stand_in.proxy().plan({});
+        on.remake();
+        done = step();
+      }
+      EXPECT_TRUE(done) << done.error().message();
+    }
+    on.stand_in.proxy().plan({});
+    expect_back_at_first();
+  }
+}
+
 struct VercelVariables : ::testing::Test {
   VercelSubject on;
   const Version v1{"frontend", "prod-1"}, v2{"frontend", "prod-2"};
@@ -237,6 +261,34 @@ TEST_P(VercelVariablesTrouble, WhateverHappensToARequestTheyAreSetOnce) {
 }
 INSTANTIATE_TEST_SUITE_P(Faults, VercelVariablesTrouble,
                          ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
+
+TEST_F(VercelVariables, WhereverItDiesWhoeverGoesOnSetsThemOnce) {
+  ASSERT_TRUE(there_and_back());
+  const int requests = on.stand_in.proxy().count();
+  for (int number = 1; number <= requests; ++number) {
+    SCOPED_TRACE("dead after request " + std::to_string(number));
+    on.reset();
+    on.stand_in.proxy().plan(belay::testing::dead_after(number));
+    const auto steps = std::vector<std::function<Status()>>{
+        [this] { return prepare(v1, one); },
+        [this] { return on.target().activate(v1, one, "a-1", {}, {}); },
+        [this] { return prepare(v2, two); },
+        [this] { return on.target().activate(v2, two, "a-2", {}, {}); }};
+    for (const auto& step : steps) {
+      auto done = step();
+      if (!done) {
+        on.stand_in.proxy().plan({});
+        on.remake();
+        done = step();
+      }
+      EXPECT_TRUE(done) << done.error().message();
+    }
+    on.stand_in.proxy().plan({});
+    const auto back = on.target().go_back(v1, one, "b-1", {}, {});
+    EXPECT_TRUE(back) << back.error().message();
+    expect_back_at_first();
+  }
+}
 
 struct VercelPreview : VercelVariables {
   Result<std::optional<target::Preview>> preview() { return on.target().preview(v1, {}); }
