@@ -218,6 +218,11 @@ void examine_github(Desk& desk, const EnvironmentSpec& env, Secrets& secrets, Fi
       out.bad(about, asked.error().message(), "look at github: in belay.yaml, and at its token");
     return;
   }
+  if (spec.github->repository.empty())
+    out.warn(about,
+             "belay.yaml does not say whose reviews count: whoever starts a job says which "
+             "repository is asked",
+             "github: { repository: " + repository->name() + " }");
   for (const auto& wanted : all) examine_one(repository, wanted, out);
   examine_their_secrets(repository, all, out);
 }

@@ -69,8 +69,11 @@ Result<std::unique_ptr<github::Repository>> repository_of_policy(Desk& desk,
   if (!policy.github)
     return fail(Fault::invalid, "approvals are by: github, and belay.yaml there has no github:");
   TRY_LET(auto trust, trust_of(desk.project.spec.tls, texts.folder, *desk.machine));
-  return repository_on_github(desk.project.env, *policy.github, texts.folder, secrets,
-                              desk.world().clock, desk.world().random, std::move(trust));
+  // Whoever starts the program gives it its environment: that names no server whose word counts.
+  auto env = desk.project.env;
+  env.erase("GITHUB_API_URL");
+  return repository_on_github(env, *policy.github, texts.folder, secrets, desk.world().clock,
+                              desk.world().random, std::move(trust));
 }
 
 pipeline::Review evidence_of(const Workflow& workflow, const github::Review& review) {

@@ -242,6 +242,24 @@ TEST_F(OnGithub, OutsideAWorkflowNobodyIsAskedInVain) {
   EXPECT_NE(refused.err.find("start its workflow there"), std::string::npos) << refused.err;
 }
 
+// A server of one's own would approve everything. The proxy keeps what is asked for on this
+// machine.
+TEST_F(OnGithub, TheJobsEnvironmentNamesNoServerWhoseReviewsCount) {
+  project.write("belay.yaml",
+                project.file(two, people) +
+                    "github: { repository: team/shop, token: \"${GITHUB_TOKEN}\" }\n");
+  project.commit("No endpoint");
+  github.tell("review?user=amina&environments=production");
+  github.tell("review?user=leo&environments=production-gate-2");
+  auto env = job();
+  env["GITHUB_API_URL"] = github.direct_url();
+  env["https_proxy"] = "http://127.0.0.1:9";
+  const auto refused = belay({"deploy", "--yes"}, env);
+  EXPECT_EQ(refused.status, 1) << refused.out << refused.err;
+  EXPECT_NE(refused.err.find("approvals on GitHub: "), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("https://api.github.com"), std::string::npos) << refused.err;
+}
+
 TEST_F(OnGithub, ReviewsCountForARollbackOnlyInItsOwnEnvironment) {
   ship_file("    approvals: { required: 1, by: github }\n", people);
   github.tell("review?user=amina&environments=production");
@@ -298,6 +316,37 @@ TEST_F(OnGithub, WhatShipsGetsAReleaseOnceItsTagIsThere) {
   ASSERT_EQ(all["releases"].size(), 1u) << shipped.out;
   EXPECT_NE(all["releases"][0]["body"].get<std::string>().find("Faster search"), std::string::npos)
       << all["releases"][0];
+}
+
+// The whole way, with the answer to each of its requests lost once: asked again, and nothing is
+// there twice.
+TEST(OnGithubInTrouble, ALostAnswerToAnyRequestDoublesNothingAndFailsNoRun) {
+  belay::testing::StandIn github{"github_server.py"};
+  int requests = 1;
+  for (int nth = 0; nth <= requests; ++nth) {
+    SCOPED_TRACE(fmt::format("request {} of {}", nth, requests));
+    belay::testing::ScratchProject project;
+    github.forget();
+    project.write("belay.yaml",
+                  project.file(std::string(two) + issues, people) +
+                      fmt::format("github: {{ repository: team/shop, token: \"${{GITHUB_TOKEN}}\", "
+                                  "endpoint: {} }}\n",
+                                  github.proxy().url()));
+    project.commit("First");
+    github.tell("review?user=amina&environments=production-gate-2");
+    github.tell("review?user=leo&environments=production");
+    github.proxy().plan(belay::testing::only(nth, {belay::testing::HttpFault::Action::lose_reply}));
+    const auto shipped = project.belay({"deploy", "--yes"}, OnGithub::job());
+    if (nth == 0) requests = github.proxy().count();
+    ASSERT_EQ(shipped.status, 0) << shipped.out << shipped.err;
+    const auto all = github.state();
+    EXPECT_EQ(all["complaints"], Json::array());
+    ASSERT_EQ(all["deployments"].size(), 1u);
+    EXPECT_EQ(OnGithub::states(all["deployments"][0]), (States{"success", "in_progress"}))
+        << shipped.out;
+    EXPECT_EQ(all["statuses"][0]["state"], "success") << shipped.out;
+  }
+  EXPECT_GT(requests, 10);
 }
 
 // Each finding with these words is there.
