@@ -114,6 +114,21 @@ TEST_F(Points, ThatDoNotComeBackAreNamedAndRemoved) {
   EXPECT_TRUE(names().empty());
 }
 
+TEST_F(Points, ThatDoNotComeBackAndAreLockedAreToldToStay) {
+  store.lock(world.clock, std::chrono::hours(24));
+  site.verify_afresh = [&](const std::string&, std::stop_token) -> Result<vault::VerifyReport> {
+    return vault::VerifyReport{1, 0, 0, {"shop.orders: a bit flipped"}};
+  };
+  const auto of = run();
+  const auto point = take(of);
+  ASSERT_FALSE(point);
+  EXPECT_EQ(point.error().fault, Fault::corrupt);
+  EXPECT_NE(point.error().message().find("cannot be removed, points/rp-" + of + " is locked"),
+            std::string::npos)
+      << point.error().message();
+  EXPECT_TRUE(names().contains("rp-" + of));
+}
+
 TEST_F(Points, OfWhichDocumentsAreMissingDoNotCount) {
   site.verify_afresh = [&](const std::string&, std::stop_token) -> Result<vault::VerifyReport> {
     return vault::VerifyReport{};
@@ -167,6 +182,18 @@ TEST_F(Points, RetentionKeepsToItsEnvironmentAndItsRules) {
   EXPECT_EQ(names(),
             (std::set<std::string>{"staging-old", "young", "old-1", "safety-young", fresh.name}))
       << "production keeps three, or thirty days";
+}
+
+TEST_F(Points, RetentionLeavesWhatTheStoreLocksForAnotherTime) {
+  for (int i = 1; i <= 3; ++i) keep(fmt::format("open-{}", i), "production", 100 + i);
+  store.lock(world.clock, std::chrono::hours(24));
+  for (int i = 1; i <= 3; ++i) keep(fmt::format("locked-{}", i), "production", 200 + i);
+  const auto fresh = must(take(run()));
+  EXPECT_EQ(must(apply_retention(site, fresh)), 1) << "one is beyond the last three, and open";
+  EXPECT_EQ(names().size(), 6U);
+  EXPECT_FALSE(names().contains("open-3"));
+  world.clock.advance(std::chrono::hours(25));
+  EXPECT_EQ(must(apply_retention(site, fresh)), 3);
 }
 
 TEST_F(Points, ThirtyDeploysOfStagingRemoveNothingOfProduction) {
