@@ -110,6 +110,8 @@ class GitHub(stages.Stage):
                          ("region: eu-central-1 }",
                           f"region: eu-central-1, endpoint: 'http://127.0.0.1:{self.s3['port']}', path_style: true }}"),
                          ("${RAILWAY_PROJECT_ID_STAGING}\n", "${RAILWAY_PROJECT_ID_STAGING}\n        environment: production\n"),
+                         ('github: { token: "${GITHUB_TOKEN}" }',
+                          f'github: {{ token: "${{GITHUB_TOKEN}}", endpoint: "http://127.0.0.1:{self.github}" }}'),
                          ("# people: { amina: { github: LOGIN }, leo: { github: LOGIN } }\n",
                           "people: { amina: { github: amina }, leo: { github: leo }, rita: { github: rita } }\n"),
                          ("watch: 60s", "watch: 0s"), ("database: ask", "database: auto")):
