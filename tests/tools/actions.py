@@ -413,7 +413,7 @@ def complaints(text):
     workflow = yaml.safe_load(text)
     found = [f"unknown key {key}" for key in set(workflow) - KEYS["workflow"]]
     found += [f"not pinned: {line.strip()}" for line in text.split("\n")
-              if "uses:" in line and "uses: ./" not in line and not PINNED.match(line)]
+              if re.search(r"\buses:", line) and "uses: ./" not in line and not PINNED.match(line)]
     if workflow.get("permissions") != {}:
         found.append("permissions are not {} unless a job says so")
     inputs = workflow[True]["workflow_dispatch"]["inputs"]
