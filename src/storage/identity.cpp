@@ -73,7 +73,11 @@ Result<net::Response> TokenDesk::exchange(const std::string& url,
   request.body = net::query_text(fields);
   request.headers = {{"content-type", "application/x-www-form-urlencoded"},
                      {"accept", "application/json"}};
-  for (const auto& [name, value] : form) request.secrets.push_back(value);
+  // Not the words that an answer is read by.
+  for (const auto* name : {"WebIdentityToken", "client_assertion"}) {
+    const auto token = form.find(name);
+    if (token != form.end()) request.secrets.push_back(token->second);
+  }
   request.timeout = token_timeout;
   return send(request);
 }

@@ -101,8 +101,7 @@ TEST_F(HostedData, ItsOwnVariableHoldsItAndIsOffWhenItIsLiveAgain) {
 }
 
 TEST_F(HostedData, AMigrationRunsInACopyHereBeforeRailwayDeploys) {
-  OnAServer::write("  migrate: { run: \"cat version >> " +
-                       (project.above() / "ran").string() +
+  OnAServer::write("  migrate: { run: \"cat version >> " + (project.above() / "ran").string() +
                        " && test -n \\\"$MONGODB_URI\\\"\", in: backend }\n",
                    fmt::format(R"yaml(services:
   backend: {{ path: backend, {0} }}

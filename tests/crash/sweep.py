@@ -36,7 +36,8 @@ def known_kinds():
     table = re.findall(r'table\["(\w+)"\]', (engine / "steps/steps.cpp").read_text())
     gates = re.findall(r'step\.kind == "(\w+)"', (engine / "step.cpp").read_text())
     assert table and gates, "the engine's table of kinds has another form now"
-    return set(table) | set(gates)
+    # Never in a plan: GitHub is told and asked between steps (tests/engine/follow_test.cpp).
+    return (set(table) | set(gates)) - {"follow", "reviews"}
 
 
 # --- the trace ------------------------------------------------------------------------------------

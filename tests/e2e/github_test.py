@@ -112,6 +112,8 @@ class GitHub(stages.Stage):
                          ("${RAILWAY_PROJECT_ID_STAGING}\n", "${RAILWAY_PROJECT_ID_STAGING}\n        environment: production\n"),
                          ('github: { token: "${GITHUB_TOKEN}" }',
                           f'github: {{ token: "${{GITHUB_TOKEN}}", endpoint: "http://127.0.0.1:{self.github}" }}'),
+                         # A job on GitHub is not root.
+                         ("    path: backend\n", "    path: backend\n" + ("    user: root\n" if os.geteuid() == 0 else "")),
                          ("# people: { amina: { github: LOGIN }, leo: { github: LOGIN } }\n",
                           "people: { amina: { github: amina }, leo: { github: leo }, rita: { github: rita } }\n"),
                          ("watch: 60s", "watch: 0s"), ("database: ask", "database: auto")):
@@ -264,14 +266,18 @@ class AProjectOnGitHub(unittest.TestCase):
         done = subprocess.run([linter, *WORKFLOWS], cwd=self.stage.repository, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_4_doctor_finds_nothing_bad(self):
+    def test_4_doctor_finds_nothing_bad_but_what_is_not_yet_made_on_github(self):
         looked = subprocess.run([options.belay, "doctor", "--env", "production"], cwd=self.stage.repository, text=True,
                                 capture_output=True, check=False,
-                                env=self.stage.environment(**self.stage.secret_sets["production"], **self.stage.variables))
+                                env=self.stage.environment(**self.stage.secret_sets["production"], **self.stage.variables, **self.stage.on_github,
+                                                           GITHUB_TOKEN="github-token"))
         self.assertIn("Railway answers", looked.stdout)
         self.assertIn("Vercel answers", looked.stdout)
         self.assertIn("never writes over", looked.stdout)
-        self.assertEqual(looked.returncode, 0, looked.stdout + looked.stderr)
+        bad = re.findall(r"(?m)^ ✗  (.*)$", looked.stdout)
+        self.assertEqual([re.sub("  +", " ", each) for each in bad],
+                         [f"production: GitHub {environment} there is no such environment"
+                          for environment in ("production", "production-rollback", "production-gate-2")], looked.stdout)
 
     def test_5_two_releases_go_out_after_two_people_each(self):
         run = self.shipped()

@@ -133,9 +133,11 @@ TEST_F(LockedVault, ASalvageThatIsLockedStaysWholeUntilItsTimeIsOver) {
 }
 
 TEST(Lasting, IsEverythingButLeasesAndProofs) {
-  for (const char* name : {"config", "keys/1", "blocks/ab/abcd", "points/rp-1", "sealed/x"})
+  for (const char* name : {"config", "keys/1", "blocks/ab/abcd", "points/rp-1", "sealed/x",
+                           "journal/events/00000000/000000000001"})
     EXPECT_TRUE(is_lasting(name)) << name;
-  for (const char* name : {"leases/write-1-2", "proof/12345678", "configs", "journal/1"})
+  for (const char* name : {"leases/write-1-2", "proof/12345678", "configs", "claims/7/00000001",
+                           "records/production/x/00000001"})
     EXPECT_FALSE(is_lasting(name)) << name;
 }
 

@@ -45,6 +45,8 @@ class Switch final : public StepKind {
   Result<Checked> check(const StepContext& context) override {
     bool begun = false, cut_off = false;
     for (const auto& name : commanded(release_of(context))) {
+      // What was ordered on a platform is found there.
+      if (is_hosted(*site_.placement(name))) continue;
       TRY_LET(auto child, context.world.children.look(child_key(context, context.attempt, name)));
       begun = begun || child.state == ChildState::running || child.state == ChildState::ended;
       if (child.state != ChildState::unknown) continue;
