@@ -172,9 +172,11 @@ void examine_hosted(const Placement& placed, const Result<std::unique_ptr<Works>
       database_of((*works)->site.present, (*works)->site.environment) != nullptr)
     out.warn(about, "nothing holds it back from writing while data goes back",
              "hold: { stop: true }, or a variable of its own: docs/guide/railway.md");
+  // With the names that are given from outside.
+  const auto& filled = *(*works)->site.placement(placed.service);
   out.good(about,
-           fmt::format("{} answers for {}", platform, placed.project) +
-               (placed.domains.empty() ? "" : "; customers are at " + placed.domains.front()));
+           fmt::format("{} answers for {}", platform, filled.project) +
+               (filled.domains.empty() ? "" : "; customers are at " + filled.domains.front()));
 }
 
 std::string written_vault(const Project& project, const EnvironmentSpec& env) {

@@ -100,7 +100,7 @@ std::string environment_lines(const Found& found, const std::string& environment
   return out;
 }
 
-std::string hosted_file(Found found, const std::string& people) {
+std::string hosted_file(Found found, const std::string& repository, const std::string& people) {
   for (auto& service : found.services) {
     // A migration runs in a copy of the commit that nobody has built.
     if (!service.migrate.empty() && !service.build.empty())
@@ -122,7 +122,11 @@ std::string hosted_file(Found found, const std::string& people) {
       found.project);
   out +=
       "journal: store                  # in the project's vault: each job is another machine\n"
-      "github: { token: \"${GITHUB_TOKEN}\" }   # shows releases there, and who approved them\n";
+      "# Shows releases there, and who approved them.\n";
+  out += repository.empty()
+             ? "github: { token: \"${GITHUB_TOKEN}\" }   # with repository: OWNER/NAME, of whose "
+               "reviews no job has a say\n"
+             : "github: { repository: " + repository + ", token: \"${GITHUB_TOKEN}\" }\n";
   out +=
       "# Who may approve, by their logins on GitHub. Nothing ships to production before they stand "
       "here:\n";
@@ -307,9 +311,10 @@ std::string workflow(const Found& found, const std::string& environment, const s
 
 }  // namespace
 
-std::vector<WrittenFile> github_files(const Found& found, const std::string& people) {
+std::vector<WrittenFile> github_files(const Found& found, const std::string& repository,
+                                      const std::string& people) {
   std::vector<WrittenFile> files{
-      {"belay.yaml", hosted_file(found, people)},
+      {"belay.yaml", hosted_file(found, repository, people)},
       {".github/actions/belay/action.yml", github_template("action.yml")}};
   for (const char* environment : {"production", "staging"}) {
     for (const char* job : {"deploy", "rollback"}) {

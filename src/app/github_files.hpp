@@ -17,7 +17,9 @@ struct WrittenFile {
 
 // belay.yaml, four workflows, and the action by which they get Belay. Nothing ships to production
 // before `people` are in the first: "{ amina: { github: LOGIN }, leo: { ... } }".
-std::vector<WrittenFile> github_files(const Found& found, const std::string& people = {});
+// `repository` is "OWNER/NAME", or empty: then whoever starts a job says which it is.
+std::vector<WrittenFile> github_files(const Found& found, const std::string& repository,
+                                      const std::string& people = {});
 
 // A template of src/app/github/, by its file's name.
 std::string github_template(const std::string& name);

@@ -32,11 +32,7 @@ Result<std::string> name_of(const pipeline::Github& wanted, const Getenv& env,
                             const std::string& folder) {
   if (!wanted.repository.empty()) return wanted.repository;
   if (const auto job = text_of(env, "GITHUB_REPOSITORY"); github::is_repository(job)) return job;
-  TRY_LET(const auto source, source_of(folder));
-  if (source != nullptr) {
-    TRY_LET(const auto url, source->remote_url());
-    if (const auto name = github::repository_of(url); !name.empty()) return name;
-  }
+  if (auto name = repository_of_clone(folder); !name.empty()) return name;
   return fail(Fault::missing,
               "which repository on GitHub? Write github: { repository: OWNER/NAME }; neither "
               "GITHUB_REPOSITORY nor the clone's remote says it");
@@ -190,6 +186,13 @@ void add_followers(OnGithub& on, Desk& desk, const engine::Site& site, const Con
 }
 
 }  // namespace
+
+std::string repository_of_clone(const std::string& folder) {
+  const auto source = source_of(folder);
+  if (!source || *source == nullptr) return {};
+  const auto url = (*source)->remote_url();
+  return url ? github::repository_of(*url) : "";
+}
 
 Result<std::unique_ptr<github::Repository>> repository_on_github(const Getenv& env,
                                                                  const pipeline::Github& wanted,

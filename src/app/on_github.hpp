@@ -7,6 +7,9 @@
 
 namespace belay::app {
 
+// "OWNER/NAME" of the clone's remote; "" when that is not on GitHub.
+std::string repository_of_clone(const std::string& folder);
+
 // Where the repository is: by belay.yaml, else by the job's environment, else by the clone's
 // remote. missing, naming what was looked at; also for a token that has no value.
 // The clock and the random numbers must outlive it.

@@ -4,6 +4,7 @@
 
 #include "app/github_files.hpp"
 #include "app/inspect.hpp"
+#include "app/on_github.hpp"
 #include "base/text.hpp"
 #include "cli/session.hpp"
 
@@ -40,7 +41,8 @@ int init_github(const Session& session) {
         fail(Fault::missing, "no service was found here that Railway or Vercel could run: " +
                                  join(found->notes, "; ")),
         exit_usage);
-  const auto files = app::github_files(*found);
+  const auto repository = app::repository_of_clone(session.here.string());
+  const auto files = app::github_files(*found, repository);
   std::vector<std::string> there;
   for (const auto& file : files) {
     if (is_there(session.here / file.path)) there.push_back(file.path);
@@ -50,7 +52,7 @@ int init_github(const Session& session) {
                                           " there already; nothing was changed. Move them away to "
                                           "have new ones written"),
                 exit_usage);
-  const auto with_people = app::github_files(*found, somebody_on_github).front().text;
+  const auto with_people = app::github_files(*found, repository, somebody_on_github).front().text;
   if (auto sound = app::spec_of(with_people, "belay.yaml"); !sound)
     return tell(std::move(sound).error().in("what init wrote does not hold (a bug)"));
   print_found(*found);

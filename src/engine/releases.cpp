@@ -31,6 +31,7 @@ void take_in(Releases& all, const journal::RunRow& row, const Json& summary) {
   if (row.state != "done" || !new_code || tag.empty()) return;
   if (all.live && all.live->tag != tag) {
     all.ended.push_back({all.live->tag, row.run, data_left_by(row, summary)});
+    if (row.pipeline == "rollback") all.left.insert(all.live->tag);
   }
   if (row.pipeline == "deploy") {
     all.shipped.push_back({tag, summary.value("commit", ""), row.run, summary.value("subject", ""),
@@ -38,6 +39,7 @@ void take_in(Releases& all, const journal::RunRow& row, const Json& summary) {
   }
   const auto* release = all.find(tag);
   if (release == nullptr) return;
+  all.left.erase(tag);
   all.live = *release;
   all.live_since = row.finished.value_or(row.created);
   all.live_run = row.run;
@@ -53,14 +55,15 @@ const Release* Releases::find(const std::string& tag) const {
 
 const Release* Releases::before_live() const {
   const Release* newest = nullptr;
+  const Release* newest_left = nullptr;
   for (const auto& release : shipped) {
     if (live && release.tag == live->tag) {
       if (newest != nullptr) return newest;
       continue;
     }
-    newest = &release;
+    (left.contains(release.tag) ? newest_left : newest) = &release;
   }
-  return newest;
+  return newest != nullptr ? newest : newest_left;
 }
 
 DataOf Releases::data_of(const std::string& tag) const {

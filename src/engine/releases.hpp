@@ -28,12 +28,14 @@ struct DataOf {
 struct Releases {
   std::vector<Release> shipped;  // oldest first
   std::set<std::string> named;   // tags of all runs, whatever became of them
+  std::set<std::string> left;    // tags of releases that were last left by a rollback
   std::optional<Release> live;
   TimePoint live_since{};
   std::string live_run;  // the run that made it live
 
   const Release* find(const std::string& tag) const;
-  // The last verified-good release other than the live one: among the earlier ones first.
+  // The last verified-good release other than the live one: among the earlier ones first. One that
+  // people went back from comes only where there is no other.
   const Release* before_live() const;
   // From the run that ended the release's most recent live period, as that run was planned.
   DataOf data_of(const std::string& tag) const;

@@ -21,6 +21,24 @@ class ReleaseData : public ::testing::Test {
   Past past_{*journal_, world_};
 };
 
+// R2 was bad, and people went back from it; now R3 is bad.
+TEST_F(ReleaseData, WhatPeopleWentBackFromIsNotGoneBackToUnasked) {
+  const auto before = [this] {
+    const auto releases = read_releases(*journal_, "production").value();
+    const auto* found = releases.before_live();
+    return found == nullptr ? std::string() : found->tag;
+  };
+  past_.deploy("r1");
+  past_.deploy("r2");
+  past_.rollback_of_code("r1");
+  EXPECT_EQ(before(), "r2") << "there is no other";
+  past_.deploy("r3");
+  EXPECT_EQ(before(), "r1");
+  past_.rollback_of_code("r2");
+  past_.deploy("r4");
+  EXPECT_EQ(before(), "r2") << "it was good after all: r3 is what was left";
+}
+
 TEST_F(ReleaseData, IsThatOfTheLatestTimeTheReleaseWasLive) {
   past_.deploy("r1");
   const auto second = past_.deploy("r2");
