@@ -287,6 +287,7 @@ void write_ending(int record, const Ending& ending) {
   line.add(ending.timed_out ? " timeout\n" : "\n");
   for (int attempt = 0; attempt < 60; ++attempt) {
     if (put(record, "status", "status.tmp", line)) return;
+    if (errno == ENOENT) return;  // the record was taken away: nobody will ask
     ::sleep(1);
   }
 }

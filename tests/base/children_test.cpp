@@ -190,6 +190,14 @@ TEST_F(ChildrenTest, AChildOutlivesTheKillOfItsStarterAndIsAdopted) {
   EXPECT_EQ(children_->output("m").value(), "migrated\n");
 }
 
+TEST_F(ChildrenTest, WhoseRecordIsTakenAwayLeavesNobodyBehind) {
+  ASSERT_TRUE(children_->start(shell("m", "while [ ! -e go ]; do sleep 0.01; done")));
+  const pid_t supervisor = supervisor_of("m");
+  ASSERT_TRUE(remove_tree(records_));
+  ASSERT_TRUE(write_file(scratch_.path() / "go", ""));
+  EXPECT_TRUE(eventually([&] { return !alive(supervisor); }));
+}
+
 TEST_F(ChildrenTest, AHangUpDoesNotReachTheChild) {
   ASSERT_TRUE(children_->start(shell("m", "ps -o sid= -p $$; true")));
   EXPECT_EQ(wait("m").state, ChildState::ended);

@@ -25,8 +25,8 @@ class SharedJournal : public Runs {
     const std::string quick = "activate: echo";
     const auto here = project_.above().string();
     return text.replace(text.find(quick), quick.size(),
-                        "activate: echo x >> " + here + "/begun; while [ ! -e " + here +
-                            "/go ]; do sleep 0.05; done; echo");
+                        "activate: echo x >> " + here + "/begun; while [ -d " + here +
+                            " ] && [ ! -e " + here + "/go ]; do sleep 0.05; done; echo");
   }
 
   Environment secret_{{"KEY", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}};
@@ -87,6 +87,7 @@ TEST_F(SharedJournal, ASecondMachineWaitsForTheEnvironmentThatTheFirstHolds) {
   ship_shared(slow_file());
   Background first(project_, {"deploy"}, {}, secret_);
   ASSERT_TRUE(eventually([&] { return begun(); })) << first.said();
+  ::kill(first.pid(), SIGSTOP);  // its folder is about to be moved away beneath it
   std::filesystem::rename(project_.state(), project_.above() / "first-state");
   const auto second = belay({"deploy", "--no-wait"});
   EXPECT_EQ(second.status, 3) << second.out << second.err;
