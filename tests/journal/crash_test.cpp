@@ -65,6 +65,7 @@ TEST_F(CrashTest, AfterAKillEveryAcknowledgedEventIsThere) {
     ASSERT_TRUE(verified->problems.empty()) << verified->problems.front();
     ASSERT_GE(verified->events, shared_->acknowledged);
     ASSERT_LE(verified->events, shared_->acknowledged + 1) << "at most one was on its way";
+    shared_->acknowledged = verified->events;  // the next writer may die before it says anything
   }
   EXPECT_GT(shared_->acknowledged, 100);
 }
