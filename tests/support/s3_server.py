@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import threading
 
 for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
     os.environ[name] = "nobody"
@@ -17,9 +18,22 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 import boto3  # noqa: E402
 import requests  # noqa: E402
+import moto.moto_server.threaded_moto_server as threaded  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 
+LOCK = threading.Lock()
 BUCKET, LOCKED, REGION = "shop-backups", "shop-locked", "eu-central-1"
+
+
+class OneByOne(threaded.DomainDispatcherApplication):
+    """Whether a name is taken is looked at and acted upon at once, as in the real one."""
+
+    def __call__(self, environ, start_response):
+        with LOCK:
+            return super().__call__(environ, start_response)
+
+
+threaded.DomainDispatcherApplication = OneByOne
 
 
 def main():
