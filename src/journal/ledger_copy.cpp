@@ -151,15 +151,21 @@ Result<bool> LedgerCopy::is_behind(Connection& reader) {
   return !fresh.empty();
 }
 
+// The last batch that is in it.
+Result<std::int64_t> LedgerCopy::take_in_text(const std::string& name, const std::string& text) {
+  TRY_LET(const auto read, read_text(name, text).in("the journal at " + ledger_.where()));
+  for (const auto& event : read.events)
+    TRY(appender_.take_in(event).in(fmt::format("the journal at {}, {}", ledger_.where(), name)));
+  return read.last;
+}
+
 Status LedgerCopy::take_in_batch(std::int64_t batch) {
   const auto name = batch_name(batch);
   if (batch != appender_.last_id() + 1)
     return lost(ledger_, fmt::format("has {} where event {} should come next", name,
                                      appender_.last_id() + 1));
   TRY_LET(const auto text, ledger_.get(name));
-  TRY_LET(const auto read, read_text(name, text).in("the journal at " + ledger_.where()));
-  for (const auto& event : read.events)
-    TRY(appender_.take_in(event).in(fmt::format("the journal at {}, {}", ledger_.where(), name)));
+  TRY_LET([[maybe_unused]] const auto last, take_in_text(name, text));
   return {};
 }
 
@@ -169,10 +175,8 @@ Result<std::optional<std::int64_t>> LedgerCopy::take_in_pack(std::int64_t shelf)
   auto text = ledger_.get(name);
   if (!text && text.error().fault == Fault::missing) return std::optional<std::int64_t>();
   if (!text) return std::move(text).error();
-  TRY_LET(const auto read, read_text(name, *text).in("the journal at " + ledger_.where()));
-  for (const auto& event : read.events)
-    TRY(appender_.take_in(event).in(fmt::format("the journal at {}, {}", ledger_.where(), name)));
-  return std::optional(read.last);
+  TRY_LET(const auto last, take_in_text(name, *text));
+  return std::optional(last);
 }
 
 Result<std::vector<Event>> LedgerCopy::events_from(std::int64_t first, std::int64_t end) {

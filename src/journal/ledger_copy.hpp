@@ -31,6 +31,7 @@ class LedgerCopy {
   Status check_last(std::int64_t batch);
   Result<std::vector<std::int64_t>> batches(std::int64_t shelf, std::int64_t last);
   Result<std::optional<std::int64_t>> take_in_pack(std::int64_t shelf);
+  Result<std::int64_t> take_in_text(const std::string& name, const std::string& text);
   Status take_in_batch(std::int64_t batch);
   Status take_in_shelf(std::int64_t shelf, std::int64_t& last);
   void put_pack(std::int64_t shelf, std::int64_t first, std::int64_t last);

@@ -147,39 +147,40 @@ class AnyClaim final : public engine::Claims {
   std::string whoami() const override { return "a test"; }
 };
 
-TEST(SharedClaims, AClaimWhoseLeaseWasTakenSaysSoToItsRun) {
-  fake::FakeStorage store;
-  SystemClock clock;
-  SystemRandom random;
-  ThreadExecutor executor;
-  FakeChildren children;
-  World world{clock, random, executor, children};
-  LeaseTimes times;
-  times.renew = 5ms;
-  const auto claims =
-      make_shared_claims(std::make_unique<AnyClaim>(), store, world, "amber", times);
+// With real time: the lease is renewed by a thread.
+class SharedClaims : public ::testing::Test {
+ protected:
+  SharedClaims() { times_.renew = 5ms; }
+  std::unique_ptr<engine::Claims> on_amber() {
+    return make_shared_claims(std::make_unique<AnyClaim>(), store_, world_, "amber", times_);
+  }
+
+  fake::FakeStorage store_;
+  LeaseTimes times_;
+
+ private:
+  SystemClock clock_;
+  SystemRandom random_;
+  ThreadExecutor executor_;
+  FakeChildren children_;
+  World world_{clock_, random_, executor_, children_};
+};
+
+TEST_F(SharedClaims, AClaimWhoseLeaseWasTakenSaysSoToItsRun) {
+  const auto claims = on_amber();
   const auto claim = claims->claim("7").value();
   EXPECT_FALSE(claims->claim("8").value()->lost().stop_requested());
   EXPECT_EQ(claims->machine(), "amber");
   EXPECT_FALSE(claim->lost().stop_requested());
-  ASSERT_TRUE(store.put("claims/7/09999999", "somebody else's"));
+  ASSERT_TRUE(store_.put("claims/7/09999999", "somebody else's"));
   EXPECT_TRUE(eventually([&] { return claim->lost().stop_requested(); }));
 }
 
-TEST(SharedClaims, AClaimThatCannotBeRenewedIsGivenUp) {
-  fake::FakeStorage store;
-  SystemClock clock;
-  SystemRandom random;
-  ThreadExecutor executor;
-  FakeChildren children;
-  World world{clock, random, executor, children};
-  LeaseTimes times;
-  times.renew = 5ms;
-  times.lost_after = 50ms;
-  const auto claims =
-      make_shared_claims(std::make_unique<AnyClaim>(), store, world, "amber", times);
+TEST_F(SharedClaims, AClaimThatCannotBeRenewedIsGivenUp) {
+  times_.lost_after = 50ms;
+  const auto claims = on_amber();
   const auto claim = claims->claim("7").value();
-  store.die_at(1);
+  store_.die_at(1);
   EXPECT_TRUE(eventually([&] { return claim->lost().stop_requested(); }));
 }
 
