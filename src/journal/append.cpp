@@ -83,7 +83,7 @@ Status check_request(const Request& request) {
   return {};
 }
 
-Result<Appender> Appender::prepare(Connection& connection) {
+Result<Appender> Appender::prepare(sql::Connection& connection) {
   Appender made;
   TRY_LET(made.head_, connection.prepare("SELECT id, hash FROM event ORDER BY id DESC LIMIT 1"));
   TRY_LET(made.last_run_, connection.prepare("SELECT max(run_id) FROM event"));

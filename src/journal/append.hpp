@@ -5,8 +5,8 @@
 
 #include <vector>
 
+#include "base/sql.hpp"
 #include "journal/journal.hpp"
-#include "journal/sql.hpp"
 
 namespace belay::journal {
 
@@ -25,7 +25,7 @@ struct Answer {
 
 class Appender {
  public:
-  static Result<Appender> prepare(Connection& connection);
+  static Result<Appender> prepare(sql::Connection& connection);
 
   // At the beginning of each transaction: other processes append too.
   Status load_head();
@@ -47,8 +47,8 @@ class Appender {
   Status derive(std::int64_t run, const NewEvent& event, TimePoint at);
   Status write(const Placed& placed, const Request& request, TimePoint at);
 
-  Statement head_, last_run_, last_seq_, state_, holder_;
-  Statement insert_event_, insert_run_, finish_run_, insert_lock_, release_locks_;
+  sql::Statement head_, last_run_, last_seq_, state_, holder_;
+  sql::Statement insert_event_, insert_run_, finish_run_, insert_lock_, release_locks_;
   std::int64_t last_id_ = 0;
   std::string last_hash_;
 };

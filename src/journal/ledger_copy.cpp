@@ -91,9 +91,9 @@ std::int64_t number_in(std::string_view digits) {
 }
 
 // The last batch that the file has; none: the file is nobody's copy.
-Result<std::optional<std::int64_t>> last_batch(Connection& connection) {
+Result<std::optional<std::int64_t>> last_batch(sql::Connection& connection) {
   TRY_LET(
-      Statement row,
+      sql::Statement row,
       connection.prepare("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'ledger_batch'"));
   TRY_LET(const bool found, row.row());
   const auto batch = found ? std::optional(row.integer(0)) : std::nullopt;
@@ -112,7 +112,7 @@ Error lost(const Ledger& ledger, const std::string& what) {
 }  // namespace
 
 Status LedgerCopy::remember(std::int64_t batch) {
-  TRY_LET(Statement row,
+  TRY_LET(sql::Statement row,
           writer_.prepare("INSERT INTO meta(name, value) VALUES ('ledger_batch', ?1) "
                           "ON CONFLICT(name) DO UPDATE SET value = excluded.value"));
   return row.bind(1, std::to_string(batch)).run();
@@ -138,9 +138,9 @@ Result<std::vector<std::int64_t>> LedgerCopy::batches(std::int64_t shelf, std::i
   return found;
 }
 
-Result<bool> LedgerCopy::is_behind(Connection& reader) {
+Result<bool> LedgerCopy::is_behind(sql::Connection& reader) {
   TRY_LET(const auto last, last_batch(reader));
-  TRY_LET(Statement row, reader.prepare("SELECT max(id) FROM event"));
+  TRY_LET(sql::Statement row, reader.prepare("SELECT max(id) FROM event"));
   TRY(row.row());
   const auto next = shelf_of(row.integer(0) + 1);
   row.reset();
@@ -180,7 +180,7 @@ Result<std::optional<std::int64_t>> LedgerCopy::take_in_pack(std::int64_t shelf)
 }
 
 Result<std::vector<Event>> LedgerCopy::events_from(std::int64_t first, std::int64_t end) {
-  TRY_LET(Statement rows,
+  TRY_LET(sql::Statement rows,
           writer_.prepare(fmt::format("SELECT {} FROM event WHERE id >= ?1 AND id < ?2 ORDER BY id",
                                       event_columns)));
   rows.bind(1, first).bind(2, end);
@@ -278,7 +278,7 @@ Status LedgerCopy::join() {
   return carry_over();
 }
 
-Status check_own(Connection& connection, const Path& folder) {
+Status check_own(sql::Connection& connection, const Path& folder) {
   TRY_LET(const auto known, last_batch(connection));
   if (!known) return {};
   return fail(

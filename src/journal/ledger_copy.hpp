@@ -9,11 +9,11 @@ namespace belay::journal {
 
 class LedgerCopy {
  public:
-  LedgerCopy(Ledger& ledger, Connection& writer, Appender& appender)
+  LedgerCopy(Ledger& ledger, sql::Connection& writer, Appender& appender)
       : ledger_(ledger), writer_(writer), appender_(appender) {}
 
   // Whether the ledger has something new, by what `reader` sees. Asks, and changes nothing.
-  Result<bool> is_behind(Connection& reader);
+  Result<bool> is_behind(sql::Connection& reader);
 
   // Both in a transaction of the writer's, after Appender::load_head().
   //
@@ -38,11 +38,11 @@ class LedgerCopy {
   Result<std::vector<Event>> events_from(std::int64_t first, std::int64_t end);
 
   Ledger& ledger_;
-  Connection& writer_;
+  sql::Connection& writer_;
   Appender& appender_;
 };
 
 // refused, with the way out, when the file is a copy of a ledger.
-Status check_own(Connection& connection, const Path& folder);
+Status check_own(sql::Connection& connection, const Path& folder);
 
 }  // namespace belay::journal

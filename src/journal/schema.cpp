@@ -82,8 +82,8 @@ Status make_file(const Path& file) {
   return {};
 }
 
-Result<std::int64_t> number(Connection& connection, std::string_view sql) {
-  TRY_LET(Statement statement, connection.prepare(sql));
+Result<std::int64_t> number(sql::Connection& connection, std::string_view sql) {
+  TRY_LET(sql::Statement statement, connection.prepare(sql));
   TRY_LET(const bool found, statement.row());
   const std::int64_t value = found ? statement.integer(0) : 0;
   statement.reset();
@@ -93,7 +93,7 @@ Result<std::int64_t> number(Connection& connection, std::string_view sql) {
 enum class Tables { none, of_others, ours };
 
 // In one look: between two, another process may make the tables.
-Result<Tables> tables_in(Connection& connection) {
+Result<Tables> tables_in(sql::Connection& connection) {
   TRY_LET(const auto found,
           number(connection,
                  "SELECT CASE WHEN count(*) = 0 THEN 0 WHEN sum(name = 'meta') = 0 THEN 1 "
@@ -102,7 +102,7 @@ Result<Tables> tables_in(Connection& connection) {
 }
 
 // An empty file is a journal to be made; 0 says so.
-Result<std::int64_t> format_of(Connection& connection, const Path& file) {
+Result<std::int64_t> format_of(sql::Connection& connection, const Path& file) {
   TRY_LET(const auto there, tables_in(connection));
   if (there == Tables::none) return std::int64_t{0};
   if (there == Tables::of_others) {
@@ -125,7 +125,7 @@ Status check_format(std::int64_t found, const Path& file) {
 }
 
 // A second process may have made the tables while this one waited for the lock.
-Status create(Connection& writer, ProcessLock& lock, const Path& file) {
+Status create(sql::Connection& writer, ProcessLock& lock, const Path& file) {
   TRY(lock.take(std::chrono::seconds(10)));
   HeldLock held(lock);
   TRY(writer.execute("PRAGMA journal_mode = WAL"));
@@ -192,7 +192,7 @@ Result<Opened> open_files(const Path& given) {
   TRY_LET(Fd lock_file, open_private(folder / "journal.lock", 0));
   ProcessLock lock(std::move(lock_file));
   TRY(make_file(file));
-  TRY_LET(Connection writer, Connection::open(file));
+  TRY_LET(sql::Connection writer, sql::Connection::open(file, "the journal"));
   const bool empty = std::filesystem::file_size(file, code) == 0;
   std::int64_t found = 0;
   if (!empty) {
@@ -204,7 +204,7 @@ Result<Opened> open_files(const Path& given) {
   }
   TRY(check_format(found, file));
   TRY(writer.execute("PRAGMA synchronous = FULL"));
-  TRY_LET(Connection reader, Connection::open(file));
+  TRY_LET(sql::Connection reader, sql::Connection::open(file, "the journal"));
   TRY(reader.execute("PRAGMA query_only = ON"));
   return Opened{std::move(writer), std::move(reader), std::move(lock)};
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/clock.hpp"
-#include "journal/sql.hpp"
+#include "base/sql.hpp"
 
 namespace belay::journal {
 
@@ -34,7 +34,7 @@ class HeldLock {
 Status check_file_system(const Path& folder, long kind);
 
 struct Opened {
-  Connection writer, reader;
+  sql::Connection writer, reader;
   ProcessLock lock;
 };
 

@@ -74,8 +74,8 @@ class SqliteJournal final : public Journal {
   Status in_transaction(const std::function<Status()>& work);
   Status freshen();
   Result<std::pair<std::int64_t, std::string>> head_here();
-  Result<std::vector<Event>> events(Statement& statement);
-  Result<std::vector<RunRow>> run_rows(Statement& statement);
+  Result<std::vector<Event>> events(sql::Statement& statement);
+  Result<std::vector<RunRow>> run_rows(sql::Statement& statement);
 
   std::mutex queue_mutex_;
   std::condition_variable committed_;
@@ -83,9 +83,9 @@ class SqliteJournal final : public Journal {
   bool committing_ = false;
 
   std::mutex writer_mutex_;  // the caller that commits, or takes in what others wrote
-  Connection writer_;
+  sql::Connection writer_;
   std::mutex reader_mutex_;
-  Connection reader_;
+  sql::Connection reader_;
   ProcessLock lock_;
   Clock& clock_;
   Appender appender_;
@@ -222,7 +222,7 @@ Status SqliteJournal::append(const std::string& run, std::int64_t expected_seq,
   return submit(request).status;
 }
 
-Result<std::vector<Event>> SqliteJournal::events(Statement& statement) {
+Result<std::vector<Event>> SqliteJournal::events(sql::Statement& statement) {
   std::vector<Event> found;
   for (;;) {
     TRY_LET(const bool more, statement.row());
@@ -235,13 +235,14 @@ Result<std::vector<Event>> SqliteJournal::events(Statement& statement) {
 Result<std::vector<Event>> SqliteJournal::load(const std::string& run, std::int64_t after_seq) {
   TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
-  TRY_LET(Statement rows,
+  TRY_LET(sql::Statement rows,
           reader_.prepare(fmt::format(
               "SELECT {} FROM event WHERE run_id = ?1 AND seq > ?2 ORDER BY seq", event_columns)));
   rows.bind(1, run_number(run)).bind(2, after_seq);
   TRY_LET(auto found, events(rows));
   if (!found.empty()) return found;
-  TRY_LET(Statement known, reader_.prepare("SELECT 1 FROM event WHERE run_id = ?1 AND seq = 1"));
+  TRY_LET(sql::Statement known,
+          reader_.prepare("SELECT 1 FROM event WHERE run_id = ?1 AND seq = 1"));
   TRY_LET(const bool exists, known.bind(1, run_number(run)).row());
   if (!exists)
     return fail(Fault::missing, fmt::format("there is no run \"{}\"; `belay history` lists "
@@ -254,7 +255,7 @@ constexpr const char* run_columns =
     "id, pipeline, environment, state, created, finished, summary, "
     "(SELECT max(seq) FROM event WHERE run_id = run.id)";
 
-Result<std::vector<RunRow>> SqliteJournal::run_rows(Statement& statement) {
+Result<std::vector<RunRow>> SqliteJournal::run_rows(sql::Statement& statement) {
   std::vector<RunRow> found;
   for (;;) {
     TRY_LET(const bool more, statement.row());
@@ -276,7 +277,7 @@ Result<std::vector<RunRow>> SqliteJournal::runs(const std::string& environment, 
   TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
   const char* where = environment.empty() ? "?1 = ''" : "environment = ?1";
-  TRY_LET(Statement rows,
+  TRY_LET(sql::Statement rows,
           reader_.prepare(fmt::format("SELECT {} FROM run WHERE {} ORDER BY id DESC LIMIT ?2",
                                       run_columns, where)));
   rows.bind(1, environment).bind(2, std::int64_t{std::max(limit, 0)});
@@ -286,16 +287,17 @@ Result<std::vector<RunRow>> SqliteJournal::runs(const std::string& environment, 
 Result<std::vector<RunRow>> SqliteJournal::open_runs() {
   TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
-  TRY_LET(Statement rows, reader_.prepare(fmt::format(
-                              "SELECT {} FROM run WHERE state = 'open' ORDER BY id", run_columns)));
+  TRY_LET(sql::Statement rows,
+          reader_.prepare(
+              fmt::format("SELECT {} FROM run WHERE state = 'open' ORDER BY id", run_columns)));
   return run_rows(rows);
 }
 
 Result<std::vector<Lock>> SqliteJournal::locks() {
   TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
-  TRY_LET(Statement rows, reader_.prepare("SELECT environment, run_id, since FROM env_lock "
-                                          "ORDER BY environment"));
+  TRY_LET(sql::Statement rows, reader_.prepare("SELECT environment, run_id, since FROM env_lock "
+                                               "ORDER BY environment"));
   std::vector<Lock> found;
   for (;;) {
     TRY_LET(const bool more, rows.row());
@@ -308,7 +310,7 @@ Result<std::vector<Lock>> SqliteJournal::locks() {
 Result<std::vector<Event>> SqliteJournal::tail(std::int64_t after_id, int limit) {
   TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
-  TRY_LET(Statement rows,
+  TRY_LET(sql::Statement rows,
           reader_.prepare(fmt::format("SELECT {} FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
                                       event_columns)));
   rows.bind(1, after_id).bind(2, std::int64_t{std::max(limit, 0)});
@@ -339,7 +341,7 @@ Result<Verification> SqliteJournal::verify() {
 Result<std::string> SqliteJournal::hash_of(std::int64_t id) {
   TRY(freshen());
   const std::lock_guard lock(reader_mutex_);
-  TRY_LET(Statement row, reader_.prepare("SELECT hash FROM event WHERE id = ?1"));
+  TRY_LET(sql::Statement row, reader_.prepare("SELECT hash FROM event WHERE id = ?1"));
   TRY_LET(const bool found, row.bind(1, id).row());
   if (!found) return fail(Fault::missing, fmt::format("the journal has no event {}", id));
   return hex(row.text(0));
@@ -352,7 +354,8 @@ Result<std::pair<std::int64_t, std::string>> SqliteJournal::head() {
 
 Result<std::pair<std::int64_t, std::string>> SqliteJournal::head_here() {
   const std::lock_guard lock(reader_mutex_);
-  TRY_LET(Statement row, reader_.prepare("SELECT id, hash FROM event ORDER BY id DESC LIMIT 1"));
+  TRY_LET(sql::Statement row,
+          reader_.prepare("SELECT id, hash FROM event ORDER BY id DESC LIMIT 1"));
   TRY_LET(const bool found, row.row());
   if (!found) return std::pair<std::int64_t, std::string>{0, ""};
   return std::pair<std::int64_t, std::string>{row.integer(0), hex(row.text(1))};

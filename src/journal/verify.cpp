@@ -111,7 +111,7 @@ class Rebuilt {
     if (event.kind == "run.finished") finished(run, event);
   }
 
-  Status compare(Connection& connection) {
+  Status compare(sql::Connection& connection) {
     TRY(compare_runs(connection));
     return compare_locks(connection);
   }
@@ -144,9 +144,10 @@ class Rebuilt {
                           run.finished ? to_text(*run.finished) : "", run.summary});
   }
 
-  Status compare_runs(Connection& connection) {
-    TRY_LET(Statement rows, connection.prepare("SELECT id, pipeline, environment, state, created, "
-                                               "finished, summary FROM run ORDER BY id"));
+  Status compare_runs(sql::Connection& connection) {
+    TRY_LET(sql::Statement rows,
+            connection.prepare("SELECT id, pipeline, environment, state, created, "
+                               "finished, summary FROM run ORDER BY id"));
     for (;;) {
       TRY_LET(const bool more, rows.row());
       if (!more) break;
@@ -169,8 +170,8 @@ class Rebuilt {
     return {};
   }
 
-  Status compare_locks(Connection& connection) {
-    TRY_LET(Statement rows, connection.prepare("SELECT environment, run_id FROM env_lock"));
+  Status compare_locks(sql::Connection& connection) {
+    TRY_LET(sql::Statement rows, connection.prepare("SELECT environment, run_id FROM env_lock"));
     std::map<std::string, std::string> stored;
     for (;;) {
       TRY_LET(const bool more, rows.row());
@@ -199,15 +200,15 @@ class Rebuilt {
   std::map<std::string, std::string> locks_;
 };
 
-Status check_guards(Connection& connection, Problems& problems) {
+Status check_guards(sql::Connection& connection, Problems& problems) {
   TRY_LET(
-      Statement count,
+      sql::Statement count,
       connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN "
                          "('event_is_not_changed', 'event_is_not_removed')"));
   TRY(count.row());
   if (count.integer(0) != 2) problems.add("the triggers that refuse changes to events are missing");
   count.reset();
-  TRY_LET(Statement check, connection.prepare("PRAGMA quick_check(10)"));
+  TRY_LET(sql::Statement check, connection.prepare("PRAGMA quick_check(10)"));
   for (;;) {
     TRY_LET(const bool more, check.row());
     if (!more) return {};
@@ -215,8 +216,8 @@ Status check_guards(Connection& connection, Problems& problems) {
   }
 }
 
-Status check_events(Connection& connection, Problems& problems, Verification& verification) {
-  TRY_LET(Statement rows,
+Status check_events(sql::Connection& connection, Problems& problems, Verification& verification) {
+  TRY_LET(sql::Statement rows,
           connection.prepare(fmt::format("SELECT {} FROM event ORDER BY id", event_columns)));
   ChainCheck chain(problems);
   Rebuilt rebuilt(problems);
@@ -238,7 +239,7 @@ Status check_events(Connection& connection, Problems& problems, Verification& ve
 
 }  // namespace
 
-Event event_of(const Statement& row) {
+Event event_of(const sql::Statement& row) {
   Event event;
   event.id = row.integer(0);
   event.run = std::to_string(row.integer(1));
@@ -252,7 +253,7 @@ Event event_of(const Statement& row) {
   return event;
 }
 
-Result<Verification> verify_all(Connection& connection) {
+Result<Verification> verify_all(sql::Connection& connection) {
   // One transaction: the tables and the events of the same moment.
   TRY(connection.execute("BEGIN"));
   Problems problems;

@@ -65,4 +65,8 @@ class Storage {
 // A folder (created, 0700; objects 0600).
 std::unique_ptr<Storage> make_local(const Path& folder);
 
+// One file (created, 0600, with the first object): what is handed on, or kept elsewhere. Reading
+// makes none. corrupt: the file is there, and is no such archive.
+std::unique_ptr<Storage> make_archive(const Path& file);
+
 }  // namespace belay::storage

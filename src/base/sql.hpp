@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thin seam over SQLite: a connection, a prepared statement, its failures as values. Nothing
-// here knows what a journal is.
+// A thin seam over SQLite: a connection, a prepared statement, its failures as values.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +13,10 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace belay::journal {
+namespace belay::sql {
 
 class Connection;
+enum class Access { read, write };
 
 // Prepared once, used often. Columns are from 0, parameters from 1.
 class Statement {
@@ -43,12 +43,14 @@ class Statement {
     void operator()(sqlite3_stmt* statement) const;
   };
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  const char* what_ = "";
 };
 
 class Connection {
  public:
   // The file must exist. Never checkpoints by itself, not even when closed.
-  static Result<Connection> open(const Path& file);
+  // `what` it holds, "the journal", is for messages, and outlives it.
+  static Result<Connection> open(const Path& file, const char* what, Access access = Access::write);
 
   Result<Statement> prepare(std::string_view sql);
   Status execute(const char* sql);
@@ -66,8 +68,9 @@ class Connection {
   struct Close {
     void operator()(sqlite3* database) const;
   };
+  const char* what_ = "";
   std::unique_ptr<int> wal_pages_;
   std::unique_ptr<sqlite3, Close> database_;
 };
 
-}  // namespace belay::journal
+}  // namespace belay::sql

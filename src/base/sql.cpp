@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "journal/sql.hpp"
+#include "base/sql.hpp"
 
 #include <sqlite3.h>
 
-namespace belay::journal {
+namespace belay::sql {
 
 namespace {
 
@@ -28,18 +28,18 @@ Fault fault_of(int code) {
 }
 
 std::string advice(Fault fault) {
-  if (fault == Fault::busy) return "; another program holds the journal, try again";
+  if (fault == Fault::busy) return "; another program holds it, try again";
   if (fault == Fault::refused)
     return "; nothing was written: make room on the disk, then try again";
-  if (fault == Fault::denied) return "; use an account that may write in the state folder";
+  if (fault == Fault::denied) return "; use an account that may write there";
   if (fault == Fault::corrupt) return "; keep a copy of the file and restore it from a backup";
   return "";
 }
 
-Error error_of(sqlite3* database, int code, std::string_view what) {
+Error error_of(sqlite3* database, int code, const char* verb, const char* what) {
   const Fault fault = fault_of(code);
   return fail(fault,
-              fmt::format("cannot {} the journal: {} (SQLite error {}){}", what,
+              fmt::format("cannot {} {}: {} (SQLite error {}){}", verb, what,
                           database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code),
                           code, advice(fault)));
 }
@@ -72,7 +72,8 @@ Statement& Statement::bind(int at, std::string_view text) {
 }
 
 Statement& Statement::bind_blob(int at, std::string_view bytes) {
-  ASSERT(sqlite3_bind_blob(statement_.get(), at, bytes.data(), static_cast<int>(bytes.size()),
+  const char* data = bytes.empty() ? "" : bytes.data();
+  ASSERT(sqlite3_bind_blob(statement_.get(), at, data, static_cast<int>(bytes.size()),
                            SQLITE_TRANSIENT) == SQLITE_OK);
   return *this;
 }
@@ -91,7 +92,8 @@ Result<bool> Statement::row() {
   }
   sqlite3* const database = sqlite3_db_handle(statement_.get());
   const bool reads = sqlite3_stmt_readonly(statement_.get()) != 0;
-  Error error = error_of(database, sqlite3_extended_errcode(database), reads ? "read" : "write");
+  Error error =
+      error_of(database, sqlite3_extended_errcode(database), reads ? "read" : "write", what_);
   reset();
   return error;
 }
@@ -120,16 +122,19 @@ bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 
-Result<Connection> Connection::open(const Path& file) {
+Result<Connection> Connection::open(const Path& file, const char* what, Access access) {
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(
-      file.c_str(), &raw,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
-      nullptr);
+  const bool writes = access == Access::write;
+  const int code =
+      sqlite3_open_v2(file.c_str(), &raw,
+                      (writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
+                          SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+                      nullptr);
   Connection connection;
+  connection.what_ = what;
   connection.database_.reset(raw);
-  if (code != SQLITE_OK) return error_of(raw, code, "open").in(file.string());
-  if (sqlite3_db_readonly(raw, "main") != 0) {
+  if (code != SQLITE_OK) return error_of(raw, code, "open", what).in(file.string());
+  if (writes && sqlite3_db_readonly(raw, "main") != 0) {
     return fail(Fault::denied, "cannot write " + file.string() + advice(Fault::denied));
   }
   sqlite3_busy_timeout(raw, busy_millis);
@@ -145,22 +150,23 @@ Result<Statement> Connection::prepare(std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
   const int code = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-  if (code != SQLITE_OK) return error_of(database_.get(), code, "ask");
+  if (code != SQLITE_OK) return error_of(database_.get(), code, "ask", what_);
   Statement statement;
   statement.statement_.reset(raw);
+  statement.what_ = what_;
   return statement;
 }
 
 Status Connection::execute(const char* sql) {
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return error_of(database_.get(), code, "write");
+  if (code != SQLITE_OK) return error_of(database_.get(), code, "write", what_);
   return {};
 }
 
 Status Connection::commit() {
   const int code = sqlite3_exec(database_.get(), "COMMIT", nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
-  Error error = error_of(database_.get(), code, "write");
+  Error error = error_of(database_.get(), code, "write", what_);
   roll_back();
   // The record that makes a transaction valid is written last: when a write failed, it is not
   // there. Whatever fails later fails when it may be.
@@ -168,7 +174,7 @@ Status Connection::commit() {
       code == SQLITE_FULL || code == SQLITE_IOERR_WRITE || (code & 0xff) == SQLITE_BUSY;
   if (!not_there) {
     error.effect = Effect::unknown;
-    error.text += "; whether the events were kept is not known: load the run again";
+    error.text += "; whether it was kept is not known: look again";
   }
   return error;
 }
@@ -190,4 +196,4 @@ int Connection::wal_pages() const {
   return *wal_pages_;
 }
 
-}  // namespace belay::journal
+}  // namespace belay::sql
