@@ -59,6 +59,12 @@ class Github final : public Repository {
   Status publish(const Release& release, std::stop_token stop) override {
     return publish_release(api_, release, stop).in("release " + release.tag);
   }
+  Result<std::vector<Artifact>> artifacts(const std::string& name, std::stop_token stop) override {
+    return list_artifacts(api_, name, stop).in("artifact " + name);
+  }
+  Status download(const Artifact& artifact, const Path& file, std::stop_token stop) override {
+    return download_artifact(api_, artifact, file, stop).in("artifact " + artifact.name);
+  }
 
  private:
   GithubApi api_;

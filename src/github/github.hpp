@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A repository on GitHub, as people see it there: deployments and statuses, issues, who let a
-// workflow's run pass, environments and their rules. GitHub takes no key that makes an order
-// idempotent: what we make carries a mark of ours, and is looked for by it before it is made, and
-// again after a lost answer. Each function may so be called again, by any process.
+// workflow's run pass, environments and their rules, what jobs left. GitHub takes no key that makes
+// an order idempotent: what we make carries a mark of ours, and is looked for by it before it is
+// made, and again after a lost answer. Each function may so be called again, by any process.
 //
 // Errors: denied (the token, or its rights), missing (or not to be seen by this token), refused,
 // busy (a rate limit that lasts longer than we wait), unreachable, corrupt; with what was asked.
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/file.hpp"
 #include "base/random.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -30,6 +31,7 @@ struct GithubConfig {
   net::Trust trust = {};
   Millis limit = std::chrono::seconds(10);  // of one request
   net::Patience patience = {3, Millis(500), Millis(5'000), Millis(60'000)};
+  std::uint64_t part_bytes = std::uint64_t{8} << 20;  // of a file, at once in memory
 };
 
 // How far something is that GitHub shows.
@@ -93,6 +95,15 @@ struct PullRequest {
   std::string title, author, merged_by;
 };
 
+struct Artifact {  // a file that a job of a workflow left
+  std::int64_t id = 0;
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::string sha256;  // hex, as GitHub has it of its bytes; "" where it has none
+  TimePoint created{};
+  std::int64_t workflow_run = 0;
+};
+
 struct Release {
   std::string tag, title, text;  // Markdown
 };
@@ -140,6 +151,13 @@ class Repository {
   // There is one of this tag afterwards; one that is there stays as it is. missing: the tag is not
   // there.
   virtual Status publish(const Release& release, std::stop_token stop) = 0;
+
+  // Those of this name that are still kept, newest first.
+  virtual Result<std::vector<Artifact>> artifacts(const std::string& name,
+                                                  std::stop_token stop) = 0;
+  // Its bytes, as they were uploaded, in a new file; there is none after a failure. corrupt: they
+  // are not those of its SHA-256, or it has none.
+  virtual Status download(const Artifact& artifact, const Path& file, std::stop_token stop) = 0;
 };
 
 // Connects to nothing yet.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t largest_answer = std::size_t{16} << 20;
 constexpr int most_redirects = 3;
+constexpr Millis part_limit = std::chrono::minutes(2);  // of a part of a file
 constexpr int most_pages = 100;  // a server that never ends its list is not followed
 constexpr int limited_tries = 3;
 constexpr int most_made = 2;  // of what nothing is seen after its answer was lost
@@ -196,6 +197,34 @@ Status GithubApi::list(const std::string& path, net::Query query,
       return fail(Fault::corrupt, place_in(order) + ": its next page is at another place");
   }
   return {};
+}
+
+Result<std::string> GithubApi::place_of(const std::string& path, const std::stop_token& stop) {
+  const auto order = request("GET", url_of(path), Json());
+  TRY_LET(const auto answer, send(order, Send::patiently, stop));
+  if (!is_redirect(answer.status)) {
+    TRY(json_of(answer, place_in(order)));
+    return fail(Fault::corrupt, place_in(order) + ": it says of no place where the bytes are");
+  }
+  auto place = answer.header("location");
+  const auto url = net::parse_url(place);
+  const bool open = url && url->scheme == "http" && config_.endpoint.starts_with("https://");
+  if (!url || open)
+    return fail(Fault::refused, place_in(order) + ": the place where the bytes are has no TLS");
+  return place;
+}
+
+Result<net::Response> GithubApi::get_part(const std::string& place, std::uint64_t from,
+                                          std::uint64_t count, const std::stop_token& stop) {
+  net::Request order;
+  order.url = place;
+  order.headers = {{"range", fmt::format("bytes={}-{}", from, from + count - 1)},
+                   {"user-agent", "belay"}};
+  // Whoever knows the query may read it all.
+  if (const auto url = net::parse_url(place)) order.secrets = {Secret(url->query)};
+  order.timeout = part_limit;
+  order.largest_body = count;
+  return send_unlimited(order, Send::patiently, stop).in(place_in(order));
 }
 
 Result<Json> GithubApi::set(const char* method, const std::string& path, const Json& body,

@@ -16,6 +16,7 @@ class GithubApi {
   GithubApi(GithubConfig config, Clock& clock, Random& random);
 
   const std::string& repository() const { return config_.repository; }
+  std::uint64_t part_bytes() const { return config_.part_bytes; }
 
   // Paths are the repository's ("/issues"), but for those that begin with "//" ("//users/leo").
   Result<Json> get(const std::string& path, const std::stop_token& stop, net::Query query = {});
@@ -32,6 +33,12 @@ class GithubApi {
   using Look = std::function<Result<std::optional<Json>>()>;
   Result<Json> make(const std::string& path, const Json& body, const Look& look,
                     const std::stop_token& stop);
+
+  // The address, good for a minute, at which this path's bytes are to be had without the token.
+  Result<std::string> place_of(const std::string& path, const std::stop_token& stop);
+  // `count` bytes of what is there from `from` on, as the server answers; any status.
+  Result<net::Response> get_part(const std::string& place, std::uint64_t from, std::uint64_t count,
+                                 const std::stop_token& stop);
 
  private:
   enum class Send { once, patiently };

@@ -38,4 +38,9 @@ Result<std::vector<PullRequest>> read_pulls(GithubApi& api, const std::string& c
                                             const std::stop_token& stop);
 Status publish_release(GithubApi& api, const Release& release, const std::stop_token& stop);
 
+Result<std::vector<Artifact>> list_artifacts(GithubApi& api, const std::string& name,
+                                             const std::stop_token& stop);
+Status download_artifact(GithubApi& api, const Artifact& artifact, const Path& file,
+                         const std::stop_token& stop);
+
 }  // namespace belay::github

@@ -9,11 +9,15 @@ there is; /-/reset forgets everything; /-/set?name=value changes how the world i
 `reviewers=` (the logins that exist). /-/review?user=&environments=a,b&state=approved adds to that run's
 reviews, /-/pending?environments=a,b says what waits for one, /-/secret?environment=&name= adds a secret, /-/tag?name= a tag,
 /-/pull?commit=&number=&title=&user=&merged_by= a pull request that brought that commit, /-/run?run=&actor= begins
-another run of a workflow, which nobody has reviewed.
+another run of a workflow, which nobody has reviewed. /-/artifact?name=&path= keeps what the file at `path` has as
+an artifact (`digest=` another one than its own or none, `expired=true`); its bytes are given out under another name
+of this host, without the token. `places=once` of /-/set lets each address for them answer once, `ranges=off` gives
+all of it, whatever was asked for.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
 import datetime
+import hashlib
 import json
 import re
 import sys
@@ -39,9 +43,9 @@ class Refused(Exception):
 def reset():
     WORLD.clear(), HAS.clear()
     WORLD.update(run=str(RUN), issues="on", push="on", actor="rita", triggering_actor="", attempt="1", page="100", token=TOKEN,
-                 created_at=now(), reviewers="amina,leo,noor,rita")
+                 places="", ranges="on", created_at=now(), reviewers="amina,leo,noor,rita")
     HAS.update(deployments=[], statuses=[], issues=[], reviews=[], pending=[], environments={}, releases=[], pulls={}, tags=[],
-               complaints=[])
+               artifacts=[], places={}, complaints=[])
 
 
 def now():
@@ -289,8 +293,36 @@ def create_release(_, body):
     return 201, made
 
 
+def keep_artifact(query):
+    data = Path(query["path"]).read_bytes()
+    number = 9000 + len(HAS["artifacts"])
+    url = f"https://api.github.com/repos/{REPOSITORY}/actions/artifacts/{number}"
+    HAS["artifacts"].insert(0, {
+        "id": number, "node_id": f"A{number}", "name": query["name"], "size_in_bytes": len(data), "url": url,
+        "archive_download_url": url + "/zip", "expired": query.get("expired") == "true", "created_at": now(), "expires_at": now(),
+        "updated_at": now(), "digest": query.get("digest", "sha256:" + hashlib.sha256(data).hexdigest()) or None,
+        "workflow_run": {"id": int(WORLD["run"]), "repository_id": 1, "head_repository_id": 1, "head_branch": "main", "head_sha": "c0ffee"},
+        "-bytes": data.hex()})
+
+
+def list_artifacts(query):
+    some = [each for each in HAS["artifacts"] if query.get("name") in (None, each["name"])]
+    return 200, [shown(each) for each in some]
+
+
+def place_of_artifact(parts, host):
+    need(parts["archive_format"] == "zip", "the archive_format must be zip")
+    artifact = found(HAS["artifacts"], parts["artifact_id"], "artifact")
+    if artifact["expired"]:
+        raise Refused(410, "Artifact has expired")
+    place = f"/-/place/{len(HAS['places'])}?sig=signature-of-the-place"
+    HAS["places"][place] = artifact["-bytes"]
+    return 302, f"http://{host.replace('127.0.0.1', 'localhost')}{place}"
+
+
 R = "/repos/{owner}/{repo}"
 LISTS = {
+    f"GET {R}/actions/artifacts": lambda _, query: list_artifacts(query),
     f"GET {R}/deployments": lambda _, query: (200, [shown(each) for each in HAS["deployments"]
                                                      if query.get("environment") in (None, each["environment"])]),
     f"GET {R}/deployments/{{deployment_id}}/statuses": lambda parts, _: (
@@ -333,7 +365,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, status, body, link=None):
+    def answer(self, status, body, link=None, there=None):
         data = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
@@ -341,6 +373,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("X-RateLimit-Remaining", "4999")
         if link:
             self.send_header("Link", link)
+        if there:
+            self.send_header("Location", there)
         self.end_headers()
         self.wfile.write(data)
 
@@ -350,12 +384,33 @@ class Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with LOCK:
             try:
-                if parts.path.startswith("/-/"):
+                if parts.path.startswith("/-/place/"):
+                    self.place()
+                elif parts.path.startswith("/-/"):
                     self.answer(200, self.control(parts.path[3:], query))
                 else:
                     self.answer(*self.route(parts.path, query, data))
             except Refused as refused:
                 self.answer(refused.status, refused.body)
+
+    def place(self):
+        """Bytes, in parts, to whoever has the address."""
+        need("Authorization" not in self.headers, "the token was given to another host")
+        kept = HAS["places"].get(self.path)
+        if kept is None:
+            raise Refused(403, "AuthenticationFailed")
+        if WORLD["places"] == "once":
+            HAS["places"][self.path] = None
+        data = bytes.fromhex(kept)
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if WORLD["ranges"] == "on" else None
+        part = data[int(asked[1]):int(asked[2]) + 1] if asked else data
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
@@ -379,12 +434,14 @@ class Handler(BaseHTTPRequestHandler):
             HAS["environments"][query["environment"]]["-secrets"].append(query["name"])
         elif what == "tag":
             HAS["tags"].append(query["name"])
+        elif what == "artifact":
+            keep_artifact(query)
         elif what == "pull":
             HAS["pulls"].setdefault(query["commit"], []).append(
                 {"id": 1, "number": int(query["number"]), "title": query["title"], "user": user(query["user"]),
                  "state": query.get("state", "closed"), "merged_at": now() if "merged_by" in query else None,
                  "-merged_by": query.get("merged_by")})
-        return {**HAS, "world": WORLD}
+        return {**HAS, "artifacts": [shown(each) for each in HAS["artifacts"]], "places": list(HAS["places"]), "world": WORLD}
 
     def route(self, path, query, data):
         need(self.headers.get("User-Agent"), "User-Agent is missing")
@@ -401,6 +458,11 @@ class Handler(BaseHTTPRequestHandler):
         if name in LISTS:
             status, answer = LISTS[name](parts, query)
             answer, link = self.page(path, query, answer)
+            if name.endswith("/artifacts"):
+                answer = {"total_count": len(HAS["artifacts"]), "artifacts": answer}
+        elif name.endswith("/{archive_format}"):
+            status, there = place_of_artifact(parts, self.headers["Host"])
+            return status, None, None, there
         elif name in READS:
             status, answer = READS[name](parts)
         else:
