@@ -306,6 +306,7 @@ std::string workflow(const Found& found, const std::string& environment, const s
                     {"options", options_of(job)},
                     {"gates", gates()},
                     {"permissions", permissions()}};
+  filling.blocks["backup"] = with(filled(github_template("backup.yml"), filling));
   return filled(github_template("workflow.yml"), filling);
 }
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "app/backup_file.hpp"
 #include "app/on_github.hpp"
 #include "app/plan_preview.hpp"
 #include "app/plan_sources.hpp"
@@ -124,6 +125,29 @@ Result<std::vector<std::string>> to_build(Desk& desk, source::Source* source,
                           here.empty() ? "none" : join({here.begin(), here.end()}, ", ")));
 }
 
+// What the vault has lost of a run's point, or cannot read, may be at GitHub, where the run's
+// workflow left it. It is back in the vault, whole, before anybody agrees to anything.
+Status note_preview(Desk& desk, Plan& plan, const std::string& environment, const DataPlan& data) {
+  auto preview = preview_of(desk, environment, data);
+  const bool lost = !preview && (preview.error().fault == Fault::missing ||
+                                 preview.error().fault == Fault::corrupt);
+  if (lost && !data.point.empty() && !data.run.empty() && desk.project.spec.github) {
+    const auto fetched = fetch_point_of_run(desk, environment, data.point, data.run);
+    if (!fetched) {
+      return fail(preview.error().fault,
+                  fmt::format("{}; and from GitHub's artifacts: {}", preview.error().message(),
+                              fetched.error().message()));
+    }
+    plan.notes["fetched"] = fmt::format(
+        "{} was not whole in the vault: it was taken from the artifact {} of GitHub's, "
+        "SHA-256 {}",
+        fetched->point.name, fetched->artifact, fetched->sha256);
+    preview = preview_of(desk, environment, data);
+  }
+  TRY_LET(plan.notes["preview"], std::move(preview));
+  return {};
+}
+
 // Facts and notes that rollbacks and rewinds have in common.
 Status tell_way_back(Desk& desk, Plan& plan, const PolicyChoice& choice, const EnvironmentSpec& env,
                      const DataPlan& data) {
@@ -138,9 +162,7 @@ Status tell_way_back(Desk& desk, Plan& plan, const PolicyChoice& choice, const E
                 {"hold", belay::to_text(env.hold)},
                 {"policy", choice.notes}};
   if (!data.any()) return {};
-  TRY_LET(plan.notes["preview"],
-          preview_of(desk, env.name, data).in("the preview of what would be lost"));
-  return {};
+  return note_preview(desk, plan, env.name, data).in("the preview of what would be lost");
 }
 
 // A rewind needs all writers held off. Where no proxy of ours does it, people must: the plan says
@@ -162,6 +184,7 @@ Status finish_way_back(Desk& desk, Plan& plan, const EnvironmentSpec& env) {
   plan.notes["estimates"] = estimates(desk, plan);
   plan.notes["warnings"] = warnings_of(plan, env);
   warn_of_writers(plan);
+  if (plan.notes.contains("fetched")) plan.notes["warnings"].push_back(plan.notes["fetched"]);
   return fits_the_journal(plan);
 }
 

@@ -107,17 +107,18 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
           store_recipe(vault, desk.project.places, folder, *works.secrets, trust));
   TRY_LET(works.parts->store,
           make_store(store, desk.world().clock, desk.world().random).in("vault.store"));
-  TRY_LET(auto key, vault_key(desk, vault, *works.parts->store, *works.secrets).in("vault.key"));
-  if (key) {
-    TRY_LET(works.parts->vault,
-            vault::open_vault(*works.parts->store, *key, desk.world().clock, desk.world().random)
-                .in("vault"));
+  works.store = works.parts->store.get();
+  TRY_LET(works.vault_key, vault_key(desk, vault, *works.store, *works.secrets).in("vault.key"));
+  if (const auto& key = works.vault_key) {
+    TRY_LET(
+        works.parts->vault,
+        vault::open_vault(*works.store, *key, desk.world().clock, desk.world().random).in("vault"));
     works.site.verify_afresh = [store, key = *key](const std::string& point, std::stop_token stop) {
       return read_in_child(store, key, point, std::move(stop));
     };
   } else {
     works.vault_absent = true;
-    works.parts->vault = vault::make_absent_vault(works.parts->store->where());
+    works.parts->vault = vault::make_absent_vault(works.store->where());
   }
   works.site.backups = desk.project.places.backups();
   works.site.database = works.parts->database.get();

@@ -29,7 +29,9 @@ class Works {
   engine::Site site;
   engine::StepTable steps;
   std::shared_ptr<Secrets> secrets;
-  bool vault_absent = false;  // no key and no vault yet: looking makes neither
+  bool vault_absent = false;          // no key and no vault yet: looking makes neither
+  storage::Storage* store = nullptr;  // the vault's
+  std::optional<Secret> vault_key = {};
 
   struct Parts;
   std::unique_ptr<Parts> parts;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// belay backup: restore points made, listed, shown, verified, pruned by hand.
+// belay backup: restore points made, listed, shown, verified, pruned, handed on by hand.
 #include <fmt/format.h>
 
+#include "app/backup_file.hpp"
 #include "app/planner.hpp"
 #include "base/text.hpp"
 #include "cli/job_report.hpp"
@@ -52,6 +53,64 @@ int create(Session& session, const Args& args) {
   fmt::print("{} {}: {} documents, {} ({} stored), verified\n  to go back to it: belay rewind {}\n",
              point->name, instant_for_people(*point), with_commas(point->documents),
              bytes_for_people(point->bytes), bytes_for_people(point->stored_bytes), point->name);
+  return exit_done;
+}
+
+Outputs outputs_of(const app::BackupFile& file) {
+  return {{"backup_file", file.path.string()},
+          {"backup_hash", file.sha256},
+          {"backup_name", file.point.name},
+          {"backup_size", std::to_string(file.bytes)}};
+}
+
+int export_point(Session& session, const Args& args) {
+  auto store = open_store(session, args);
+  if (!store) return tell(store.error());
+  std::error_code code;
+  const auto folder = std::filesystem::absolute(args.get("--to", "."), code).lexically_normal();
+  auto file = app::export_backup(*store->opened.desk, *store->works, args.word(1), folder,
+                                 bar(session), {});
+  end_bar(session);
+  if (!file) return tell(file.error());
+  if (session.job != nullptr) tell(*session.job, outputs_of(*file));
+  if (session.json) {
+    fmt::print("{}\n", canonical({{"file", file->path.string()},
+                                  {"sha256", file->sha256},
+                                  {"bytes", file->bytes},
+                                  {"point", file->point.name}}));
+    return exit_done;
+  }
+  fmt::print(
+      "{}\n  {} of {}, {} documents, {}; sealed with the vault's key, read back\n  SHA-256 {}\n",
+      file->path.string(), file->point.name, instant_for_people(file->point),
+      with_commas(file->point.documents), bytes_for_people(file->bytes), file->sha256);
+  return exit_done;
+}
+
+Result<vault::Point> take_in(const Session& session, const Store& store, const Args& args) {
+  auto& desk = *store.opened.desk;
+  if (!args.has("--github"))
+    return app::import_backup(desk, *store.works, args.word(1), args.get("--sha256"), bar(session),
+                              {});
+  if (!args.get("--sha256").empty())
+    return fail(Fault::invalid, "--sha256 is of a file: GitHub says that of its artifacts itself");
+  TRY_LET(auto fetched, app::fetch_backup(desk, *store.works, args.word(1), bar(session), {}));
+  return std::move(fetched.point);
+}
+
+int import_point(Session& session, const Args& args) {
+  auto store = open_store(session, args);
+  if (!store) return tell(store.error());
+  auto point = take_in(session, *store, args);
+  end_bar(session);
+  if (!point) return tell(point.error());
+  if (session.json) {
+    fmt::print("{}\n", canonical(vault::metadata(*point)));
+    return exit_done;
+  }
+  fmt::print("{} is in {}, whole: {}, {} documents\n  to go back to it: belay rewind {}\n",
+             point->name, store->vault().where(), instant_for_people(*point),
+             with_commas(point->documents), point->name);
   return exit_done;
 }
 
@@ -156,8 +215,11 @@ int backup(Session& session, const Args& args) {
   if (what == "show" && args.words.size() == 2) return show_point(session, args);
   if (what == "verify") return verify(session, args);
   if (what == "prune") return prune(session, args);
+  if (what == "export" && args.words.size() == 2) return export_point(session, args);
+  if (what == "import" && args.words.size() == 2) return import_point(session, args);
   return tell(fail(Fault::invalid,
-                   "belay backup knows: create [NAME], list, show POINT, verify [POINT], prune"),
+                   "belay backup knows: create [NAME], list, show POINT, verify [POINT], prune, "
+                   "export POINT, import FILE"),
               exit_usage);
 }
 
@@ -165,11 +227,14 @@ int backup(Session& session, const Args& args) {
 
 Command backup_command() {
   return {"backup",
-          "restore points: create, list, show, verify, prune",
-          "[create|list|show|verify|prune] [POINT]",
+          "restore points: create, list, show, verify, prune, export, import",
+          "[create|list|show|verify|prune|export|import] [POINT|FILE]",
           0,
           2,
-          {{"--env", "ENV", "environment"}},
+          {{"--env", "ENV", "environment"},
+           {"--to", "FOLDER", "export: where the file goes; else here"},
+           {"--sha256", "HEX", "import: what the file must have, or nothing of it is used"},
+           {"--github", "", "import: FILE is what a workflow left at GitHub, by that name"}},
           backup,
           manual_of("backup")};
 }

@@ -38,6 +38,19 @@ const char* yes_or_no(bool is) {
   return is ? "true" : "false";
 }
 
+// The last one that the run took, of its way there or back.
+std::string restore_point_of(const Loaded& loaded) {
+  std::string name;
+  for (const auto* list : {&loaded.plan.steps, &loaded.plan.back}) {
+    for (const auto& step : *list) {
+      const auto* record = loaded.history.record(step.id);
+      const bool done = record != nullptr && record->state == StepRecord::State::done;
+      if (done && step.kind == "restore_point") name = record->result.value("point", name);
+    }
+  }
+  return name;
+}
+
 const char* mark(StepRecord::State state) {
   switch (state) {
     case StepRecord::State::done: return "✓";
@@ -95,7 +108,8 @@ Outputs outputs_of(const std::string& run, const Loaded& loaded, engine::RunStat
               {"release_tag", loaded.plan.release},
               {"status", status_of(loaded, state)},
               {"rolled_back", yes_or_no(rolled_back(loaded))},
-              {"digest", pipeline::digest(loaded.plan)}};
+              {"digest", pipeline::digest(loaded.plan)},
+              {"restore_point", restore_point_of(loaded)}};
   const auto durations = durations_of(loaded);
   if (durations.deployment) out.emplace_back("deployment_seconds", seconds(*durations.deployment));
   if (durations.rollback) out.emplace_back("rollback_seconds", seconds(*durations.rollback));

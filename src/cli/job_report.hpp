@@ -17,9 +17,10 @@ using Outputs = std::vector<std::pair<std::string, std::string>>;
 // Where customers find each service: {"backend_url", "https://api.shop.example.org"}.
 Outputs addresses(const engine::Site& site);
 
-// run_id, release_tag, status, rolled_back, digest; deployment_seconds, rollback_seconds and
-// within_budget when there are such. A status is how the run ended ("done", "rolled_back", ...), or
-// "planned", "waiting", "interrupted", "stopped".
+// run_id, release_tag, status, rolled_back, digest, restore_point (that the run took; may be
+// empty); deployment_seconds, rollback_seconds and within_budget when there are such. A status is
+// how the run ended ("done", "rolled_back", ...), or "planned", "waiting", "interrupted",
+// "stopped".
 Outputs outputs_of(const std::string& run, const engine::Loaded& loaded, engine::RunState state);
 
 // Markdown: how it ended, its steps with their times, the plan with its digest and way back.

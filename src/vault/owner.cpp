@@ -16,11 +16,6 @@ bool is_unreadable(const Error& error) {
   return error.fault == Fault::corrupt || error.fault == Fault::refused;
 }
 
-std::vector<std::string> names_for(const std::string& name, const Owner& owner) {
-  if (owner.origin.empty()) return {name};
-  return {name, name + "-" + owner.origin.substr(0, origin_shown)};
-}
-
 // `skip_damaged`: what cannot be read is not the owner's, and its name is taken.
 template <class Kept, class Load>
 Result<Slot<Kept>> slot_of(const std::string& name, const Owner& owner, bool skip_damaged,
@@ -82,6 +77,11 @@ Owner owner_of(const Point& point) {
 
 Owner owner_of(const SalvageIndex& salvage) {
   return {salvage.project, salvage.environment, salvage.run, salvage.origin};
+}
+
+std::vector<std::string> names_for(const std::string& name, const Owner& owner) {
+  if (owner.origin.empty()) return {name};
+  return {name, name + "-" + owner.origin.substr(0, origin_shown)};
 }
 
 std::string text_of(const Owner& owner) {

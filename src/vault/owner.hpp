@@ -21,6 +21,9 @@ std::string text_of(const Owner& owner);
 // refused: the name is not made of letters, digits, '-', '_' and '.'.
 Status check_point_name(const std::string& name);
 
+// The names that something of this owner, called `name`, may have had to take, the likelier first.
+std::vector<std::string> names_for(const std::string& name, const Owner& owner);
+
 // Where something called `name` is, or would be kept: under that name, or, where somebody else's
 // has it, under the name with a piece of the origin.
 template <class Kept>

@@ -148,13 +148,19 @@ class GitHub(stages.Stage):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.github}/-/{what}", timeout=10) as answer:
             return json.loads(answer.read())
 
-    def machine_is_gone(self):
-        """Its lease would be looked at for a minute and a half: plays that they have gone by."""
+    def lose(self, prefix):
+        """What the store has under it, gone; how many objects."""
         store = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{self.s3['port']}", region_name="eu-central-1",
                              aws_access_key_id=self.s3["id"], aws_secret_access_key=self.s3["secret"])
         bucket = "shop-backups"
-        for each in store.list_objects_v2(Bucket=bucket, Prefix="production/claims/").get("Contents", []):
+        found = store.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        for each in found:
             store.delete_object(Bucket=bucket, Key=each["Key"])
+        return len(found)
+
+    def machine_is_gone(self):
+        """Its lease would be looked at for a minute and a half: plays that they have gone by."""
+        self.lose("production/claims/")
 
     def workflow(self, name, inputs=None, approve=lambda environment: True, **options):
         self.runs += 1
@@ -169,7 +175,8 @@ class GitHub(stages.Stage):
                            variables=self.variables, run_id=self.runs,
                            environment={"GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1",
                                                                        **self.on_github},
-                           approve=review, **options).go()
+                           approve=review,
+                           kept=lambda name, path: self.tell_github(f"artifact?name={name}&path={path}"), **options).go()
 
     def ask(self, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/state", timeout=10) as answer:
@@ -290,7 +297,9 @@ class AProjectOnGitHub(unittest.TestCase):
         self.assertIn("digest", run.jobs["plan"].summary.lower())
         self.assertIn("| switch |", job.summary)
         self.assertIn("hacked", job.log)          # the migration's words are shown, and are no command
-        self.assertEqual([days for _, days in run.artifacts.values()], [30])
+        # The first release's point is of no release: nothing was live.
+        self.assertEqual([(days, re.sub(r"\d+", "N", name)) for name, (_, days) in run.artifacts.items()],
+                         [(30, "rp-N.backup"), (30, "production-deploy-N-N")])
         self.assertIn(release, self.stage.git("ls-remote", "--tags", "origin"))
         (self.stage.repository / "frontend/index.html").write_text("two")
         self.stage.push("Two")
@@ -299,6 +308,7 @@ class AProjectOnGitHub(unittest.TestCase):
         run = self.shipped(inputs={"tag": "origin/main", "skip_tests": True, "reason": hostile})
         self.assertIn("touch pwned", run.jobs["plan"].log)
         self.assertEqual(self.stage.live()[1], run.sha)
+        self.assertTrue([each for each in run.artifacts if each.startswith(release + ".rp-")], run.artifacts)
         self.assertEqual(list(self.stage.folder.rglob("pwned")), [])
 
     def test_6_a_release_that_fails_comes_back(self):
@@ -317,6 +327,9 @@ class AProjectOnGitHub(unittest.TestCase):
     def test_7_code_and_data_go_back_by_the_rollback_workflow(self):
         now = self.stage.live()
         self.stage.database.orders.insert_one({"_id": 99, "item": 99})
+        # The vault has lost all restore points and their blocks: the release's own is at GitHub.
+        self.assertGreater(self.stage.lose("production/points/"), 1)
+        self.assertGreater(self.stage.lose("production/blocks/"), 0)
         run = self.ended(self.stage.workflow("production-rollback"), plan="success", **{"gate-2": "success"},
                          rollback="success", look="skipped", settle="skipped")
         self.assertEqual(run.asked, ["production-plan", "production-gate-2", "production-rollback"])
@@ -325,6 +338,8 @@ class AProjectOnGitHub(unittest.TestCase):
         self.assertNotEqual(self.stage.live()[0], now[0])
         self.assertIsNone(self.stage.database.orders.find_one({"_id": 99}))
         self.assertIn("shop.orders", run.jobs["plan"].summary)         # what would be lost, for whoever approves
+        self.assertRegex(run.jobs["plan"].summary, r"taken from the artifact prod-\d+-\d+\.rp-\d+\.backup of GitHub's, SHA-256 [0-9a-f]{64}")
+        self.assertEqual(self.stage.tell_github("state")["complaints"], [])
         self.assertEqual([days for _, days in run.artifacts.values()], [90])
 
     def test_8_what_nobody_approves_is_ended_and_changes_nothing(self):
@@ -417,6 +432,9 @@ class AProjectOnGitHub(unittest.TestCase):
         run = self.ended(self.stage.workflow("staging-rollback", {"skip_database": True, "tag": first[0]}), rollback="success",
                          settle="skipped")
         self.assertEqual(self.stage.live(staging=True)[0], first[0])
+        # The data that it left as it is, kept for whoever wants it.
+        self.assertEqual([days for name, (_, days) in run.artifacts.items() if re.fullmatch(r".+-\d{8}-\d{6}\.safety-\d+\.backup", name)], [90],
+                         run.artifacts)
         self.assert_nothing_left()
 
 

@@ -213,6 +213,7 @@ class Run:
         self.variables = options.get("variables", {})
         self.approve = options.get("approve", lambda environment: True)
         self.watch = options.get("watch", lambda job, step, process: None)
+        self.kept = options.get("kept", lambda name, path: None)    # a file that is an artifact as it is
         self.environment = options.get("environment", {})
         self.run_id = str(options.get("run_id", 1))
         self.file = workflow
@@ -304,7 +305,7 @@ class Job:
             functions = self.run.functions(self.cancelled, self.failed)
             if not holds(step.get("if"), self.contexts, functions):
                 continue
-            good = self.step(step, self.contexts, f"{number}")
+            good = self.step(step, self.contexts, f"{number}") or step.get("continue-on-error", False)
             if self.out.result == "lost":
                 return
             self.failed = self.failed or not good
@@ -344,11 +345,17 @@ class Job:
     def upload(self, given):
         if not given["path"]:
             raise Wrong("Input required and not supplied: path")
-        if re.search(r'[":<>|*?\r\n\\/]', given["name"]) or given["name"] in self.run.artifacts:
-            raise Wrong(f"no name of an artifact: {given['name']}")
+        alone = given.get("archive") == "false"      # one file, by its own name
+        name = Path(given["path"]).name if alone else given["name"]
+        if re.search(r'[":<>|*?\r\n\\/]', name) or (name in self.run.artifacts and given.get("overwrite") != "true"):
+            raise Wrong(f"no name of an artifact: {name}")
         kept = tempfile.mkdtemp(dir=self.run.folder)
-        shutil.copytree(given["path"], kept, dirs_exist_ok=True)
-        self.run.artifacts[given["name"]] = (Path(kept), int(given["retention-days"]))
+        if alone:
+            shutil.copy(given["path"], kept)
+            self.run.kept(name, Path(kept) / name)
+        else:
+            shutil.copytree(given["path"], kept, dirs_exist_ok=True)
+        self.run.artifacts[name] = (Path(kept), int(given["retention-days"]))
 
     def script(self, step, contexts, env, number):
         if "${{" in step["run"]:
@@ -404,7 +411,7 @@ class Job:
 KEYS = {"workflow": {"name", "run-name", True, "permissions", "jobs"},
         "job": {"name", "needs", "if", "runs-on", "timeout-minutes", "environment", "concurrency", "permissions", "outputs",
                 "steps"},
-        "step": {"name", "id", "if", "env", "run", "uses", "with", "shell"}}
+        "step": {"name", "id", "if", "env", "run", "uses", "with", "shell", "continue-on-error"}}
 PINNED = re.compile(r"^\s*-?\s*uses: [a-z-]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
