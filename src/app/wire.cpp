@@ -11,14 +11,13 @@
 #include "app/stored_spec.hpp"
 #include "app/trust.hpp"
 #include "app/vault_key.hpp"
+#include "app/wire_platforms.hpp"
 
 #include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "engine/health.hpp"
 #include "engine/releases.hpp"
-#include "target/railway.hpp"
-#include "target/vercel.hpp"
 #include "vault/absent.hpp"
 
 namespace belay::app {
@@ -126,45 +125,6 @@ Status wire_database(Desk& desk, Works& works, const std::string& environment,
   return {};
 }
 
-Result<std::unique_ptr<target::Target>> vercel(Desk& desk, Secrets& secrets,
-                                               const pipeline::Placement& placed,
-                                               const net::Trust& trust) {
-  target::VercelConfig config;
-  config.trust = trust;
-  config.project = placed.project;
-  config.team = placed.team;
-  config.domain = placed.domains.front();
-  TRY_LET(config.token, secrets.expand(*placed.token).in(placed.service + ".token"));
-  if (placed.bypass) {
-    TRY_LET(config.bypass, secrets.expand(*placed.bypass).in(placed.service + ".bypass"));
-  }
-  if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
-  config.limit = placed.limit;
-  return target::make_vercel(std::move(config), desk.world().clock, desk.world().random);
-}
-
-Result<std::unique_ptr<target::Target>> railway(Desk& desk, Secrets& secrets,
-                                                const pipeline::Placement& placed,
-                                                const std::string& environment,
-                                                const net::Trust& trust) {
-  target::RailwayConfig config;
-  config.trust = trust;
-  config.project = placed.project;
-  config.environment = placed.their_environment.empty() ? environment : placed.their_environment;
-  config.service = placed.their_service.empty() ? placed.service : placed.their_service;
-  config.project_token = placed.token.has_value();
-  const auto& token = placed.token ? *placed.token : *placed.account_token;
-  TRY_LET(config.token, secrets.expand(token).in(placed.service + ".token"));
-  if (!placed.endpoint.empty()) config.endpoint = placed.endpoint;
-  config.limit = placed.limit;
-  config.records = records_of(desk, environment);
-  if (const auto& hold = placed.hold)
-    config.hold = target::RailwayHold{hold->stop, hold->variable, hold->on, hold->off};
-  config.fingerprint = [prints = fingerprints_of(desk, environment), &random = desk.world().random](
-                           const Environment& env) { return prints.of(env, random); };
-  return target::make_railway(std::move(config), desk.world().clock, desk.world().random);
-}
-
 Status wire_targets(Desk& desk, Works& works, const std::string& environment,
                     const net::Trust& trust) {
   const Path folder = desk.project.places.environment(environment);
@@ -177,9 +137,9 @@ Status wire_targets(Desk& desk, Works& works, const std::string& environment,
           {folder, ports.first, ports.last, folder / "logs", desk.project.places.state}, children,
           desk.world().clock);
     } else if (placed.target == pipeline::Placement::Target::vercel) {
-      TRY_LET(slot, vercel(desk, *works.secrets, placed, trust));
+      TRY_LET(slot, vercel_target(desk, *works.secrets, placed, trust));
     } else if (placed.target == pipeline::Placement::Target::railway) {
-      TRY_LET(slot, railway(desk, *works.secrets, placed, environment, trust));
+      TRY_LET(slot, railway_target(desk, works.site, *works.secrets, placed, trust));
     } else {
       slot = target::make_command({placed.prepare, placed.activate, placed.status, placed.rollback,
                                    placed.limit, folder / "command", desk.project.places.state},

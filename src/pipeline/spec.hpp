@@ -183,6 +183,7 @@ struct Placement {  // a service in an environment
   std::string team;                              // vercel
   std::string their_service, their_environment;  // railway; empty: named as here
   std::optional<Template> account_token = {};    // railway: instead of the project's
+  bool upload = false;                           // railway: its files are handed over
   std::optional<Template> bypass = {};           // vercel: past its deployment protection
   std::optional<PlatformHold> hold = {};         // railway; absent: its writers are not held
   std::map<std::string, Template> env;           // over the service's

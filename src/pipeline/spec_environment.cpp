@@ -121,6 +121,7 @@ void read_hosted(Keys& keys, Placement& place) {
   keys["service"].reference(place.their_service);
   keys["environment"].reference(place.their_environment);
   keys["endpoint"].text(place.endpoint);
+  place.upload = keys["source"].choice({"commit", "upload"}) == 1;
   read_named_secret(keys["token"], place.token);
   read_named_secret(keys["account_token"], place.account_token);
   read_named_secret(keys["bypass"], place.bypass);
@@ -157,6 +158,7 @@ const std::map<std::string, std::vector<Target>> keys_of_targets{
     {"service", {Target::railway}},
     {"environment", {Target::railway}},
     {"account_token", {Target::railway}},
+    {"source", {Target::railway}},
     {"bypass", {Target::vercel}},
     {"hold", {Target::railway}}};
 

@@ -32,7 +32,11 @@ class Railway final : public Target {
                  const Output&, std::stop_token) override {
     TRY(check_version(version));
     TRY_LET(const auto known, records_.find(version));
-    if (!known) return records_.keep(version, {artifact.commit, "", "", {}, false});
+    if (!known) {
+      RailwayRecord record{artifact.commit, "", "", {}, false};
+      record.folder = artifact.folder;
+      return records_.keep(version, record);
+    }
     if (artifact.commit.empty() || known->commit == artifact.commit) return {};
     return fail(Fault::conflict, fmt::format("{} {} is of another commit ({})", version.service,
                                              version.release, known->commit));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service on Railway, by its GraphQL API. Railway builds and puts live in one: prepare() only
-// notes what is meant, activate() has the commit deployed and waits until Railway's own health
-// check lets it be live; when it does not, what was live stays. Which deployment belongs to which
-// release is kept in `records`, with what was there before each order: after a lost answer Belay
-// finds what it may have made instead of making another.
+// notes what is meant, activate() has the commit deployed, or hands its files over, and waits until
+// Railway's own health check lets it be live; when it does not, what was live stays. Which
+// deployment belongs to which release is kept in `records`, with what was there before each order:
+// after a lost answer Belay finds what it may have made instead of making another.
 #pragma once
 
 #include "base/random.hpp"
@@ -31,6 +31,11 @@ struct RailwayConfig {
   Millis limit = std::chrono::minutes(45);  // of a deployment
   std::shared_ptr<Records> records;         // what is known of each release
   std::optional<RailwayHold> hold = {};     // nothing: its writers cannot be held
+  // Of a service that is connected to no repository: this folder of the commit, as a .tar.gz, is
+  // handed over. Not given: Railway fetches the commit itself.
+  std::function<Result<std::string>(const std::string& commit, const std::string& folder,
+                                    std::stop_token stop)>
+      packed = {};
   // A keyed fingerprint of variables: a rollback of Railway's own brings the former values, so
   // where this differs from then the commit is deployed anew. Not given: it always is.
   std::function<std::string(const Environment&)> fingerprint = {};

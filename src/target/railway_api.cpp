@@ -7,6 +7,7 @@
 
 #include "base/lower_case.hpp"
 #include "base/text.hpp"
+#include "net/url.hpp"
 #include "target/hosted.hpp"
 
 namespace belay::target {
@@ -51,6 +52,8 @@ constexpr const char* running_log_query =
     "deploymentLogs(deploymentId: $deploymentId, limit: $limit, startDate: $startDate) { timestamp "
     "message } }";
 constexpr int newest = 20, log_lines = 500;
+constexpr std::string_view graphql_path = "/graphql/v2";
+constexpr Millis upload_timeout = std::chrono::minutes(15);
 
 // The first error's message decides; Railway tells a wrong token and a missing right alike.
 Fault fault_of(const std::string& message) {
@@ -88,6 +91,7 @@ Result<RailwayDeployment> railway_deployment(const Json& json) {
   read.stopped = flag_in(json, "deploymentStopped");
   const auto& meta = member_in(json, "meta");
   read.commit = text_in(meta, "commitHash");
+  if (!meta.is_null()) read.meta = meta.dump();
   const auto& deploy = member_in(member_in(meta, "serviceManifest"), "deploy");
   if (const auto& regions = member_in(deploy, "multiRegionConfig"); regions.is_object()) {
     for (const auto& [region, about] : regions.items()) {
@@ -141,14 +145,9 @@ RailwayApi::RailwayApi(const RailwayConfig& config, Clock& clock, Random& random
       random_(random),
       client_(net::make_client(clock, config.trust)) {}
 
-net::Request RailwayApi::request(const char* operation, const char* query,
-                                 const Json& variables) const {
+net::Request RailwayApi::authorized() const {
   net::Request request;
   request.method = "POST";
-  request.url = config_.endpoint;
-  request.body =
-      Json{{"operationName", operation}, {"query", query}, {"variables", variables}}.dump();
-  request.headers["content-type"] = "application/json";
   if (config_.project_token) {
     request.headers["project-access-token"] = config_.token.reveal();
   } else {
@@ -157,6 +156,16 @@ net::Request RailwayApi::request(const char* operation, const char* query,
   request.timeout = request_timeout;
   request.largest_body = largest_answer;
   request.secrets = {config_.token};
+  return request;
+}
+
+net::Request RailwayApi::request(const char* operation, const char* query,
+                                 const Json& variables) const {
+  auto request = authorized();
+  request.url = config_.endpoint;
+  request.body =
+      Json{{"operationName", operation}, {"query", query}, {"variables", variables}}.dump();
+  request.headers["content-type"] = "application/json";
   return request;
 }
 
@@ -224,6 +233,36 @@ Result<std::string> RailwayApi::deploy(const std::string& commit, const std::sto
   auto id = text_in(data, "serviceInstanceDeployV2");
   if (id.empty())
     return unknown_effect(Fault::corrupt, "Railway did not say which deployment it makes");
+  return id;
+}
+
+// No part of the published schema: what railwayapp/cli sends (src/controllers/upload.rs).
+Result<std::string> RailwayApi::deploy_files(std::string_view archive, const std::string& message,
+                                             const std::stop_token& stop) {
+  TRY_LET(const auto there, place(stop));
+  auto order = authorized();
+  auto base = config_.endpoint;
+  if (base.ends_with(graphql_path)) base.resize(base.size() - graphql_path.size());
+  order.url = fmt::format("{}/project/{}/environment/{}/up?{}", base,
+                          net::percent_encoded(config_.project), there.environment,
+                          net::query_text({{"serviceId", there.service}, {"message", message}}));
+  order.headers["content-type"] = "application/gzip";
+  order.large_body = archive;
+  order.timeout = upload_timeout;
+  TRY_LET(const auto answer,
+          ask_once(*client_, order, config_.patience, clock_, random_, stop).in("Railway"));
+  const auto what = fmt::format("Railway, files of {} bytes: {}", archive.size(), answer.status);
+  if (answer.status == 429) return fail(Fault::busy, what + ": too many requests");
+  if (answer.status >= 500) return unknown_effect(Fault::unreachable, what);
+  const auto json = parse_json(answer.body);
+  if (answer.status != 200) {
+    const bool denied = answer.status == 401 || answer.status == 403;
+    const auto said = json && json->is_object() ? text_in(*json, "message") : answer.body;
+    return fail(denied ? Fault::denied : Fault::refused,
+                what + ": " + printable(said.substr(0, 300)));
+  }
+  auto id = json && json->is_object() ? text_in(*json, "deploymentId") : "";
+  if (id.empty()) return unknown_effect(Fault::corrupt, what + ", and no deployment's id");
   return id;
 }
 

@@ -16,6 +16,7 @@ struct RailwayDeployment {
   bool can_roll_back = false;
   bool stopped = false;                   // nothing of it runs
   std::vector<std::string> regions = {};  // where it runs, as far as Railway says
+  std::string meta = {};                  // all that Railway says of where it came from
 };
 
 struct RailwayLine {
@@ -37,6 +38,9 @@ class RailwayApi {
   Result<std::vector<RailwayDeployment>> deployments(const std::stop_token& stop);
   // Sent once each: after an error whose effect is unknown, look for what it made.
   Result<std::string> deploy(const std::string& commit, const std::stop_token& stop);
+  // The same with a tree, as `railway up` hands it over; `message` is shown with it.
+  Result<std::string> deploy_files(std::string_view archive, const std::string& message,
+                                   const std::stop_token& stop);
   Status roll_back(const std::string& id, const std::stop_token& stop);
   // Safe to repeat. refused when it is too late for that.
   Status cancel(const std::string& id, const std::stop_token& stop);
@@ -58,6 +62,7 @@ class RailwayApi {
   struct Place {
     std::string environment, service;  // ids
   };
+  net::Request authorized() const;
   net::Request request(const char* operation, const char* query, const Json& variables) const;
   Result<Json> read(const char* operation, const char* query, const Json& variables,
                     const std::stop_token& stop);

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "target/hosted.hpp"
 
@@ -39,6 +40,13 @@ class LogReader {
   std::set<std::string> told_;  // of that time
 };
 
+constexpr const char* sign = "Belay: ";
+
+// What is handed over has no commit at Railway: this is its message there.
+std::string message_of(const Version& version) {
+  return sign + version.service + " " + version.release;
+}
+
 }  // namespace
 
 bool is_held(const RailwayRecord& record) {
@@ -57,6 +65,10 @@ Status RailwayOrders::give(const Version& version, RailwayRecord& record, const 
   if (record.commit.empty())
     return fail(Fault::invalid, "the commit of " + version.release + " is not known");
   record.former = record.deployment;
+  std::string files;
+  if (order == Order::deploy && config_.packed) {
+    TRY_LET(files, config_.packed(record.commit, record.folder, stop).in("packing the files"));
+  }
   for (int round = 0; round < most_rounds; ++round) {
     TRY_LET(const auto all, api_.deployments(stop));
     record.before.clear();
@@ -64,12 +76,7 @@ Status RailwayOrders::give(const Version& version, RailwayRecord& record, const 
     record.key = key;
     record.asked = true;
     TRY(records_.keep(version, record));
-    Result<std::string> made = std::string();
-    if (order == Order::deploy) {
-      made = api_.deploy(record.commit, stop);
-    } else if (auto back = api_.roll_back(record.former, stop); !back) {
-      made = back.error();
-    }
+    auto made = this->order(version, record, order, files, stop);
     if (!made && made.error().effect == Effect::none) {
       record.asked = false;
       TRY(records_.keep(version, record));
@@ -77,7 +84,7 @@ Status RailwayOrders::give(const Version& version, RailwayRecord& record, const 
     }
     // A rollback does not say what it made.
     const bool taken = made.ok();
-    if (!made || made->empty()) made = look_for(record, stop);
+    if (!made || made->empty()) made = look_for(version, record, stop);
     TRY_LET(const auto id, std::move(made));
     if (id.empty() && taken) break;
     if (id.empty()) continue;
@@ -91,25 +98,56 @@ Status RailwayOrders::give(const Version& version, RailwayRecord& record, const 
                                     version.service, version.release));
 }
 
+Result<std::string> RailwayOrders::order(const Version& version, const RailwayRecord& record,
+                                         Order order, std::string_view files,
+                                         const std::stop_token& stop) {
+  if (order == Order::roll_back) {
+    TRY(api_.roll_back(record.former, stop));
+    return std::string();
+  }
+  if (config_.packed) return api_.deploy_files(files, message_of(version), stop);
+  return api_.deploy(record.commit, stop);
+}
+
 Status RailwayOrders::settle(const Version& version, RailwayRecord& record,
                              const std::stop_token& stop) {
-  TRY_LET(const auto made, look_for(record, stop));
+  TRY_LET(const auto made, look_for(version, record, stop));
   if (!made.empty()) record.deployment = made;
   if (!made.empty() && record.holds) record.held = made;
   record.asked = false;
   return records_.keep(version, record);
 }
 
-// The deployment of our commit that was not there before the order; empty: there is none.
-Result<std::string> RailwayOrders::look_for(const RailwayRecord& record,
+// The release's deployment that was not there before the order; empty: there is none. Railway's
+// answers promise no message: where none shows one, a new deployment of files may be anybody's.
+Result<std::string> RailwayOrders::find_among(const std::vector<RailwayDeployment>& all,
+                                              const Version& version,
+                                              const RailwayRecord& record) const {
+  const auto message = Json(message_of(version)).dump();
+  bool signs_are_shown = false;
+  std::string doubtful;
+  for (const auto& each : all) {
+    signs_are_shown = signs_are_shown || each.meta.find(sign) != std::string::npos;
+    const auto& before = record.before;
+    if (std::find(before.begin(), before.end(), each.id) != before.end()) continue;
+    const bool ours = config_.packed ? each.meta.find(message) != std::string::npos
+                                     : each.commit == record.commit;
+    if (ours) return each.id;
+    if (config_.packed && each.commit.empty()) doubtful = each.id;
+  }
+  if (signs_are_shown || doubtful.empty()) return std::string();
+  return unknown_effect(Fault::unreachable,
+                        fmt::format("{} is new at Railway, which does not say whose it is: look "
+                                    "there whether it is {} {}",
+                                    doubtful, version.service, version.release));
+}
+
+Result<std::string> RailwayOrders::look_for(const Version& version, const RailwayRecord& record,
                                             const std::stop_token& stop) {
   for (int look = 0; look < looks_for_lost; ++look) {
     TRY_LET(const auto all, api_.deployments(stop));
-    for (const auto& each : all) {
-      const bool there =
-          std::find(record.before.begin(), record.before.end(), each.id) != record.before.end();
-      if (!there && each.commit == record.commit) return each.id;
-    }
+    TRY_LET(auto found, find_among(all, version, record));
+    if (!found.empty()) return found;
     if (!clock_.sleep(between_looks, stop))
       return unknown_effect(Fault::cancelled, "stopped while looking for a deployment");
   }
@@ -162,7 +200,7 @@ Status RailwayOrders::set_variables(const Environment& wanted, const std::stop_t
 
 Status RailwayOrders::follow(RailwayDeployment deployment, const Output& output,
                              const std::stop_token& stop) {
-  const LongWait wait(clock_, limit_);
+  const LongWait wait(clock_, config_.limit);
   LogReader building(RailwayApi::Log::build), running(RailwayApi::Log::running);
   std::string said;
   while (!is_up(deployment) && !is_down(deployment)) {
@@ -172,8 +210,8 @@ Status RailwayOrders::follow(RailwayDeployment deployment, const Output& output,
       output(fmt::format("{}: {}\n", deployment.id, printable(deployment.status)));
     said = deployment.status;
     if (wait.over()) {
-      return unknown_effect(Fault::timeout,
-                            fmt::format("{} is {} after {}", deployment.id, said, to_text(limit_)));
+      return unknown_effect(Fault::timeout, fmt::format("{} is {} after {}", deployment.id, said,
+                                                        to_text(config_.limit)));
     }
     if (!wait.pause(stop))
       return unknown_effect(Fault::cancelled, "stopped while Railway works on " + deployment.id);

@@ -15,7 +15,7 @@ class RailwayOrders {
   enum class Order { deploy, roll_back };
 
   RailwayOrders(const RailwayConfig& config, Clock& clock, RailwayApi& api, RailwayRecords& records)
-      : limit_(config.limit), clock_(clock), api_(api), records_(records) {}
+      : config_(config), clock_(clock), api_(api), records_(records) {}
 
   // Nothing: nothing is up.
   Result<std::optional<RailwayDeployment>> newest_up(const std::stop_token& stop);
@@ -35,9 +35,15 @@ class RailwayOrders {
  private:
   Status end(const RailwayDeployment& deployment, const Output& output,
              const std::stop_token& stop);
-  Result<std::string> look_for(const RailwayRecord& record, const std::stop_token& stop);
+  // Its id; empty when Railway does not say.
+  Result<std::string> order(const Version& version, const RailwayRecord& record, Order order,
+                            std::string_view files, const std::stop_token& stop);
+  Result<std::string> look_for(const Version& version, const RailwayRecord& record,
+                               const std::stop_token& stop);
+  Result<std::string> find_among(const std::vector<RailwayDeployment>& all, const Version& version,
+                                 const RailwayRecord& record) const;
 
-  Millis limit_;
+  const RailwayConfig& config_;
   Clock& clock_;
   RailwayApi& api_;
   RailwayRecords& records_;

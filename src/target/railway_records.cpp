@@ -10,10 +10,11 @@ namespace belay::target {
 namespace {
 
 Json to_json(const RailwayRecord& record) {
-  return {
-      {"commit", record.commit}, {"deployment", record.deployment}, {"key", record.key},
-      {"before", record.before}, {"asked", record.asked},           {"variables", record.variables},
-      {"former", record.former}, {"holds", record.holds},           {"held", record.held}};
+  return {{"commit", record.commit}, {"deployment", record.deployment},
+          {"key", record.key},       {"before", record.before},
+          {"asked", record.asked},   {"variables", record.variables},
+          {"former", record.former}, {"holds", record.holds},
+          {"held", record.held},     {"folder", record.folder}};
 }
 
 // The later members are missing in older files.
@@ -24,7 +25,7 @@ Result<RailwayRecord> record_from(const Json& json, const std::string& name) {
         json.at("key").get<std::string>(),    json.at("before").get<std::vector<std::string>>(),
         json.at("asked").get<bool>(),         json.value("variables", std::string()),
         json.value("former", std::string()),  json.value("holds", false),
-        json.value("held", std::string())};
+        json.value("held", std::string()),    json.value("folder", std::string())};
   } catch (const Json::exception&) {
     return fail(Fault::corrupt, name + " does not say what it should");
   }

@@ -18,6 +18,7 @@ struct RailwayRecord {
   std::string former = {};          // the deployment of it before this one
   bool holds = false;               // the order is one that keeps the service from writing
   std::string held = {};            // the deployment that is kept from writing
+  std::string folder = {};          // of the commit, where that is handed over
 };
 
 class RailwayRecords {

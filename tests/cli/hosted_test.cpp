@@ -61,6 +61,38 @@ TEST_F(Hosted, ABuildThatFailsThereTouchesNothingAndTellsWhy) {
   EXPECT_EQ(deployed().size(), 1u);
 }
 
+TEST_F(Hosted, FilesAreHandedOverToAServiceThatIsConnectedToNoRepository) {
+  auto config = read_file(project.folder() / "belay.yaml").value();
+  const auto with = [&config](const std::string& old, const std::string& text) {
+    const auto at = config.find(old);
+    ASSERT_NE(at, std::string::npos) << config;
+    config.replace(at, old.size(), text);
+  };
+  with("backend: { path: .,", "backend: { path: api,");
+  with("target: railway,", "target: railway, source: upload,");
+  project.write("belay.yaml", config);
+  for (const char* text : {"one", "two"}) {
+    project.write("api/server.js", text);
+    project.write("api/node_modules/x/index.js", "from somewhere");
+    project.write(".gitignore", "*.log\n");
+    project.write("api/debug.log", "not of the commit");
+    release(text);
+    project.write("api/server.js", "changed since");
+    const auto done = belay({"deploy", "--yes"});
+    ASSERT_EQ(done.status, 0) << done.out << done.err;
+  }
+  const auto back = belay({"rollback", "--yes"});
+  ASSERT_EQ(back.status, 0) << back.out << back.err;
+  const auto now = railway.state();
+  EXPECT_EQ(now["complaints"], Json::array());
+  ASSERT_EQ(now["deployments"].size(), 3u);
+  const char* expected[] = {"one", "two", "one"};
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(now["deployments"][i]["files"], (Json{{"./server.js", expected[i]}}));
+  EXPECT_EQ(now["orders"].back(), "deploymentRollback deployment-1");
+  EXPECT_TRUE(std::filesystem::is_empty(project.state() / "work"));
+}
+
 // Variables, and checks of what customers do not see yet.
 struct HostedVariables : Hosted {
   const Environment secrets{{"VERCEL_TOKEN", "vercel-token"},

@@ -9,14 +9,19 @@ Those of a commit that begins with `bad` fail; what is live then stays. When one
 is removed, and keeps its image. A deployment has the service's variables as they were when it was made; a
 rollback brings them back. One that is stopped, or started again, is that when it was looked at.
 
-/-/set?restart=no refuses restarts; /-/set?name=N&value=V makes a variable, &sealed=yes one that is not shown.
+A tree that is handed over as `railway up` does (that client's src/controllers/upload.rs) makes one, too; of it
+"files" are listed, its message is in the meta as "cliMessage", and it fails when it has a file `bad`.
+/-/set?messages=no shows no messages; /-/up?message=M makes one of somebody else's. /-/set?restart=no refuses restarts; /-/set?name=N&value=V makes a variable, &sealed=yes one that is not shown.
 Orders that were carried out are listed at /-/state, too.
 
 Prints one line of JSON when it is ready, {"port"}, and serves until its standard input ends.
 """
+import gzip
+import io
 import json
 import re
 import sys
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -123,7 +128,7 @@ def step(deployment):
     WORK["seen"] += 1
     if WORK["seen"] % WORK["looks"]:
         return
-    bad = deployment["meta"]["commitHash"].startswith("bad")
+    bad = deployment["meta"].get("commitHash", "").startswith("bad") or "./bad" in deployment["files"]
     after = {"QUEUED": "BUILDING", "BUILDING": "FAILED" if bad else "DEPLOYING", "DEPLOYING": "SUCCESS"}
     status = after.get(deployment["status"], deployment["status"])
     if status != deployment["status"]:
@@ -137,9 +142,9 @@ def step(deployment):
     deployment["status"] = status
 
 
-def make(commit):
-    DEPLOYMENTS.append({"id": f"deployment-{len(DEPLOYMENTS) + 1}", "status": "QUEUED", "canRollback": False,
-                        "meta": {"commitHash": commit, "serviceManifest": {"deploy": {
+def make(origin, files=None):
+    DEPLOYMENTS.append({"id": f"deployment-{len(DEPLOYMENTS) + 1}", "status": "QUEUED", "canRollback": False, "files": files or {},
+                        "meta": {**origin, "serviceManifest": {"deploy": {
                             "multiRegionConfig": {"europe-west4": {"numReplicas": 1}}}}}, "deploymentStopped": False, "-then": None,
                         "-lines": {"buildLogs": [], "deploymentLogs": []},
                         "variables": dict(VARIABLES)})
@@ -195,7 +200,7 @@ def answer(field, values):
         return True
     if field == "serviceInstanceDeployV2":
         need((values["environmentId"], values["serviceId"]) == (ENVIRONMENT, SERVICE), "another service's deployment")
-        return make(values["commitSha"])
+        return make({"commitHash": values["commitSha"]})
     former = one(values["id"])
     if field in ("deploymentStop", "deploymentRestart"):
         if former["status"] != "SUCCESS" or (field == "deploymentRestart" and WISHES.get("restart") == "no"):
@@ -211,8 +216,21 @@ def answer(field, values):
         raise Refused("Deployment cannot be rolled back")
     VARIABLES.clear()
     VARIABLES.update(former["variables"])
-    make(former["meta"]["commitHash"])
+    make(former["meta"], former["files"])
     return True
+
+
+def hand_over(path, query, body):
+    need(path == f"/project/{PROJECT}/environment/{ENVIRONMENT}/up", f"another place than the service's: {path}")
+    need(query.get("serviceId") == SERVICE and set(query) <= {"serviceId", "message"}, f"the query of an upload: {query}")
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(body))) as archive:
+        members = archive.getmembers()
+        need(all(each.name == "." or each.name.startswith("./") for each in members), "members are named ./...")
+        need(not any(part in (".git", "node_modules") for each in members for part in each.name.split("/")), "what is never sent")
+        files = {each.name: archive.extractfile(each).read().decode() for each in members if each.isfile()}
+    shown = {"cliMessage": query["message"]} if "message" in query and WISHES.get("messages") != "no" else {}
+    return {"deploymentId": make(shown, files), "url": "https://railway.com/x", "logsUrl": "https://railway.com/y",
+            "deploymentDomain": "backend.up.railway.app"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -221,9 +239,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def reply(self, body):
+    def reply(self, body, status=200):
         data = json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -236,6 +254,8 @@ class Handler(BaseHTTPRequestHandler):
             if self.path == "/-/reset":
                 DEPLOYMENTS.clear(), COMPLAINTS.clear(), VARIABLES.clear(), SEALED.clear(), WISHES.clear(), ORDERS.clear()
             told = dict(parse_qsl(urlsplit(self.path).query))
+            if self.path.startswith("/-/up?"):      # somebody else's
+                make({"cliMessage": told.pop("message")}, {"./commit": "another's"})
             if "name" in told:
                 VARIABLES[told["name"]] = told["value"]
                 SEALED.update([told["name"]] if "sealed" in told else [])
@@ -244,7 +264,12 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"deployments": DEPLOYMENTS, "complaints": COMPLAINTS, "variables": VARIABLES, "orders": ORDERS})
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        url = urlsplit(self.path)
+        if url.path.startswith("/project/"):
+            with LOCK:
+                return self.take_files(url, body)
+        asked = json.loads(body)
         with LOCK:
             try:
                 if self.headers.get("Project-Access-Token") != TOKEN or self.headers.get("Authorization"):
@@ -257,6 +282,18 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply({"data": {field: answered}})
             except Refused as refused:
                 self.reply({"errors": [{"message": str(refused)}], "data": None})
+
+
+    def take_files(self, url, body):
+        try:
+            if self.headers.get("Project-Access-Token") != TOKEN or self.headers.get("Authorization"):
+                raise Refused("Not Authorized")
+            need(self.headers.get("Content-Type") == "application/gzip", "Content-Type")
+            made = hand_over(url.path, dict(parse_qsl(url.query)), body)
+            ORDERS.append("up")
+            self.reply(made)
+        except Refused as refused:
+            self.reply({"message": str(refused)}, 400)
 
 
 def main():

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/hash.hpp"
+#include "base/process.hpp"
 #include "target/railway.hpp"
 #include "tests/contract/target_contract.hpp"
 #include "tests/fake/stand_in.hpp"
@@ -24,10 +25,17 @@ class RailwaySubject final : public TargetSubject {
       for (const auto& [name, value] : env) all += name + "=" + value + ";";
       return sha256_hex(all);
     };
-    config.fingerprint = [](const Environment& env) {
-      std::string all;
-      for (const auto& [name, value] : env) all += name + "=" + value + ";";
-      return sha256_hex(all);
+    remake();
+  }
+  // Files are handed over: one that holds the commit, and `bad` where it is such a one.
+  void hand_over() {
+    config.packed = [](const std::string& commit, const std::string&,
+                       std::stop_token) -> Result<std::string> {
+      TRY_LET(const auto folder, ScratchFolder::make("belay-packed"));
+      TRY(write_file(folder.path() / "commit", commit));
+      if (commit.starts_with("bad")) TRY(write_file(folder.path() / "bad", ""));
+      TRY_LET(auto packed, run_ok({{"tar", "--create", "--gzip", "."}, folder.path()}));
+      return std::move(packed.out);
     };
     remake();
   }

@@ -6,6 +6,7 @@
 namespace belay::contract {
 namespace {
 
+using belay::testing::HttpFault;
 using target::Phase;
 using target::Version;
 
@@ -14,6 +15,14 @@ std::unique_ptr<TargetSubject> railway_stand_in() {
 }
 INSTANTIATE_TEST_SUITE_P(Railway, TargetContract, ::testing::Values(&railway_stand_in));
 INSTANTIATE_TEST_SUITE_P(Railway, CommandContract, ::testing::Values(&railway_stand_in));
+
+std::unique_ptr<TargetSubject> railway_with_files() {
+  auto subject = std::make_unique<RailwaySubject>();
+  subject->hand_over();
+  return subject;
+}
+INSTANTIATE_TEST_SUITE_P(RailwayFiles, TargetContract, ::testing::Values(&railway_with_files));
+INSTANTIATE_TEST_SUITE_P(RailwayFiles, CommandContract, ::testing::Values(&railway_with_files));
 
 struct Railway : ::testing::Test {
   RailwaySubject on;
@@ -38,8 +47,11 @@ struct Railway : ::testing::Test {
   std::vector<std::string> commits() {
     std::vector<std::string> found;
     const auto state = on.stand_in.state();
-    for (const auto& each : state["deployments"])
-      found.push_back(each["meta"]["commitHash"].get<std::string>());
+    for (const auto& each : state["deployments"]) {
+      const auto& files = each["files"];
+      found.push_back(files.empty() ? each["meta"]["commitHash"].get<std::string>()
+                                    : files["./commit"].get<std::string>());
+    }
     return found;
   }
   // The two releases and the way back made a deployment each, and no request was wrong.
@@ -156,14 +168,25 @@ TEST_F(Railway, WhatDoesNotFitIsNamed) {
   EXPECT_EQ(done.error().message().find("a-wrong-token"), std::string::npos);
 }
 
-// Each fault in turn, at each request in turn.
-struct RailwayTrouble : Railway, ::testing::WithParamInterface<std::size_t> {};
+// Railway fetches the commit, or gets the files of it.
+enum class Origin { commit, files };
 
+struct RailwayOrigins : Railway {
+  void from(Origin origin) {
+    if (origin == Origin::files) on.hand_over();
+  }
+};
+struct RailwayTrouble : RailwayOrigins,
+                        ::testing::WithParamInterface<std::tuple<Origin, std::size_t>> {};
+
+// Each fault in turn, at each request in turn.
 TEST_P(RailwayTrouble, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
+  const auto [origin, number_of_fault] = GetParam();
+  from(origin);
   ASSERT_TRUE(there_and_back());
   const int requests = on.stand_in.proxy().count();
   expect_all_well();
-  const auto fault = belay::testing::every_fault().at(GetParam());
+  const auto fault = belay::testing::every_fault().at(number_of_fault);
   for (int number = 1; number <= requests; ++number) {
     SCOPED_TRACE("at request " + std::to_string(number));
     on.reset();
@@ -174,10 +197,15 @@ TEST_P(RailwayTrouble, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, RailwayTrouble,
-                         ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
+INSTANTIATE_TEST_SUITE_P(
+    Faults, RailwayTrouble,
+    ::testing::Combine(::testing::Values(Origin::commit, Origin::files),
+                       ::testing::Range<std::size_t>(0, belay::testing::every_fault().size())));
 
-TEST_F(Railway, WhereverItDiesWhoeverGoesOnDoublesNothing) {
+struct RailwayDeath : RailwayOrigins, ::testing::WithParamInterface<Origin> {};
+
+TEST_P(RailwayDeath, WhereverItDiesWhoeverGoesOnDoublesNothing) {
+  from(GetParam());
   ASSERT_TRUE(there_and_back());
   const int requests = on.stand_in.proxy().count();
   for (int number = 1; number <= requests; ++number) {
@@ -203,6 +231,72 @@ TEST_F(Railway, WhereverItDiesWhoeverGoesOnDoublesNothing) {
     on.stand_in.proxy().plan({});
     expect_all_well();
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Origins, RailwayDeath, ::testing::Values(Origin::commit, Origin::files));
+
+struct RailwayFiles : Railway {
+  void SetUp() override { on.hand_over(); }
+  std::size_t made() { return on.stand_in.state()["deployments"].size(); }
+};
+
+// Railway promises nowhere that it shows them.
+TEST_F(RailwayFiles, WhereNoMessagesAreShownALostAnswerIsUnknownAndNothingIsOrderedAgain) {
+  on.stand_in.set("messages=no");
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  ASSERT_TRUE(activate(v1)) << "an answer that came names what it made";
+  ASSERT_TRUE(prepare(v2, "bbb2"));
+  const auto lost = belay::testing::every_fault().at(1);
+  on.stand_in.proxy().plan([&](int, const std::string& request) {
+    return request.find("/up?") != std::string::npos ? std::optional(lost) : std::nullopt;
+  });
+  const auto done = activate(v2);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().effect, Effect::unknown);
+  EXPECT_NE(done.error().message().find("deployment-2 is new at Railway"), std::string::npos)
+      << done.error().message();
+  EXPECT_FALSE(activate(v2)) << "not by whoever goes on, either";
+  EXPECT_EQ(made(), 2u);
+}
+
+TEST_F(RailwayFiles, SomebodyElsesAreNotTakenForOurs) {
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  ASSERT_TRUE(activate(v1));
+  ASSERT_TRUE(prepare(v2, "bbb2"));
+  int ups = 0;
+  on.stand_in.proxy().plan([&](int, const std::string& request) -> std::optional<HttpFault> {
+    if (request.find("/up?") == std::string::npos || ++ups > 1) return std::nullopt;
+    on.stand_in.tell("up?message=mine");  // another's, while ours does not get through
+    return belay::testing::every_fault().at(0);
+  });
+  const auto done = activate(v2);
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(commits(), (std::vector<std::string>{"aaa1", "another's", "bbb2"}));
+  EXPECT_TRUE(on.target().status(v2)->live);
+}
+
+TEST_F(RailwayFiles, ThatCannotBePackedAreNoOrder) {
+  on.config.packed = [](const std::string&, const std::string&,
+                        std::stop_token) -> Result<std::string> {
+    return fail(Fault::missing, "the commit has no folder backend");
+  };
+  on.remake();
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  const auto done = activate(v1);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().fault, Fault::missing);
+  EXPECT_EQ(made(), 0u);
+}
+
+TEST_F(RailwayFiles, ThatAreRefusedAreToldWithRailwaysWords) {
+  on.config.token = Secret("a-wrong-token");
+  on.config.packed = [](const std::string&, const std::string&,
+                        std::stop_token) -> Result<std::string> { return std::string("no gzip"); };
+  on.remake();
+  ASSERT_TRUE(prepare(v1, "aaa1"));
+  const auto done = activate(v1);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message().find("a-wrong-token"), std::string::npos);
 }
 
 }  // namespace
