@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The vercel program itself against our stand-in for its API: what the stand-in misunderstands, Vercel's own
-# client does not. Run by hand where the program is there (npm's `vercel`, too large to come with the tests):
+# client does not.
 #
-#     tests/fake/vercel_program.sh /path/to/node_modules/.bin/vercel
+#     tests/fake/vercel_program.sh build/tools/vercel/vercel
 set -euo pipefail
-[ $# = 1 ] || { sed -n '3,7s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# = 1 ] || { sed -n '3,6s/^# \{0,1\}//p' "$0"; exit 2; }
 program=$(realpath "$1")
 server=$(realpath "$(dirname "$0")")/vercel_server.py
 folder=$(mktemp -d)

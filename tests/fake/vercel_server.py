@@ -8,7 +8,7 @@ BUILDING and then READY, a state each time it is looked at; ERROR when its files
 variables for production as they were when it was made, and answers at its own address: 500 when its
 files have one named `sick`, and Vercel's own 401 where the project is protected.
 
-The vercel program (64.0.2 was tried) deploys, promotes and rolls back here: tests/fake/vercel_program.sh.
+The vercel program deploys, promotes and rolls back here: tests/fake/vercel_program.sh.
 
 /-/set?protection=on and &bypass=SECRET protect it; &shows_keys=no hides the secret from who asks for
 the project. /-/set?key=K&value=V&type=T&target=A,B makes a variable.
