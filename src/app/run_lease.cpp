@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "base/json.hpp"
 
 namespace belay::app {
@@ -13,67 +11,36 @@ namespace {
 
 constexpr int watch_steps = 6;
 
-std::string prefix_of(const std::string& run) {
-  return "claims/" + run + "/";
-}
-
 }  // namespace
 
 RunLease::RunLease(storage::Storage& store, Clock& clock, std::string run, Holder me,
                    LeaseTimes times)
-    : store_(store), clock_(clock), run_(std::move(run)), me_(std::move(me)), times_(times) {}
-
-std::string RunLease::name(std::int64_t number) const {
-  return fmt::format("{}{:08}", prefix_of(run_), number);
-}
-
-Result<std::vector<std::int64_t>> RunLease::numbers() {
-  const auto prefix = prefix_of(run_);
-  TRY_LET(const auto objects, store_.list(prefix));
-  std::vector<std::int64_t> found;
-  for (const auto& object : objects) {
-    const auto digits = std::string_view(object.name).substr(prefix.size());
-    std::int64_t number = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (number < 1 || name(number) != object.name)
-      return fail(Fault::corrupt, fmt::format("{} holds {}, which Belay did not write",
-                                              store_.where(), object.name));
-    found.push_back(number);
-  }
-  return found;
-}
+    : entries_(store, "claims/" + run + "/"),
+      clock_(clock),
+      run_(std::move(run)),
+      me_(std::move(me)),
+      times_(times) {}
 
 Result<std::optional<RunLease::Entry>> RunLease::latest() {
-  for (;;) {
-    TRY_LET(const auto all, numbers());
-    if (all.empty()) return std::optional<Entry>();
-    auto text = store_.get(name(all.back()));
-    // Replaced since the listing, by a later one.
-    if (!text && text.error().fault == Fault::missing) continue;
-    if (!text) return std::move(text).error();
-    try {
-      const Json json = Json::parse(*text);
-      return std::optional(
-          Entry{all.back(),
-                {json.at("by").get<std::string>(), json.at("machine").get<std::string>()},
-                TimePoint(Millis(json.at("at").get<std::int64_t>())),
-                json.at("released").get<bool>()});
-    } catch (const Json::exception&) {
-      return fail(Fault::corrupt, name(all.back()) + " does not say who drives the run");
-    }
+  TRY_LET(const auto found, entries_.latest());
+  if (!found) return std::optional<Entry>();
+  try {
+    const Json json = Json::parse(found->text);
+    return std::optional(
+        Entry{found->number,
+              {json.at("by").get<std::string>(), json.at("machine").get<std::string>()},
+              TimePoint(Millis(json.at("at").get<std::int64_t>())),
+              json.at("released").get<bool>()});
+  } catch (const Json::exception&) {
+    return fail(Fault::corrupt, entries_.name(found->number) + " does not say who drives the run");
   }
 }
 
 Status RunLease::put(std::int64_t number, bool released) {
-  return store_.put(name(number), canonical(Json{{"by", me_.by},
-                                                 {"machine", me_.machine},
-                                                 {"at", clock_.now().time_since_epoch().count()},
-                                                 {"released", released}}));
-}
-
-void RunLease::remove_older(const std::vector<std::int64_t>& all) {
-  for (const auto number : all)
-    if (number < number_) static_cast<void>(store_.remove(name(number)).ok());
+  return entries_.put(number, canonical(Json{{"by", me_.by},
+                                             {"machine", me_.machine},
+                                             {"at", clock_.now().time_since_epoch().count()},
+                                             {"released", released}}));
 }
 
 // A process of this machine is known by its lock on a file, which the caller holds by now.
@@ -106,14 +73,14 @@ Status RunLease::take() {
   TRY_LET(const auto before, latest());
   if (before && !over(*before)) TRY(wait_out(*before));
   // Again: it may have come to its end in good order meanwhile.
-  TRY_LET(const auto all, numbers());
+  TRY_LET(const auto all, entries_.numbers());
   const auto last = all.empty() ? 0 : all.back();
   Status taken = put(last + 1, false);
   if (!taken && taken.error().fault == Fault::conflict)
     return fail(Fault::busy, fmt::format("run {} was taken by another machine just now", run_));
   TRY(std::move(taken));
   number_ = last + 1;
-  remove_older(all);
+  entries_.remove_below(number_, all);
   return {};
 }
 
@@ -123,9 +90,9 @@ Result<bool> RunLease::renew() {
   if (!renewed && renewed.error().fault == Fault::conflict) return false;
   TRY(std::move(renewed));
   ++number_;
-  TRY_LET(const auto all, numbers());
+  TRY_LET(const auto all, entries_.numbers());
   if (all.empty() || all.back() != number_) return false;
-  remove_older(all);
+  entries_.remove_below(number_, all);
   return true;
 }
 
@@ -133,8 +100,8 @@ void RunLease::release() {
   if (number_ == 0) return;
   if (!put(number_ + 1, true)) return;
   ++number_;
-  const auto all = numbers();
-  if (all) remove_older(*all);
+  const auto all = entries_.numbers();
+  if (all) entries_.remove_below(number_, *all);
   number_ = 0;
 }
 

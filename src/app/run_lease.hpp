@@ -5,8 +5,8 @@
 
 #include <optional>
 
+#include "app/numbered_entries.hpp"
 #include "base/clock.hpp"
-#include "storage/storage.hpp"
 
 namespace belay::app {
 
@@ -44,17 +44,14 @@ class RunLease {
     TimePoint at{};
     bool released = false;
   };
-  std::string name(std::int64_t number) const;
   Result<std::optional<Entry>> latest();
-  Result<std::vector<std::int64_t>> numbers();
   Status put(std::int64_t number, bool released);
   Status wait_out(const Entry& entry);
   bool over(const Entry& entry) const;
   bool fresh(const Entry& entry) const;
-  void remove_older(const std::vector<std::int64_t>& all);
   Error busy(const Entry& entry) const;
 
-  storage::Storage& store_;
+  NumberedEntries entries_;
   Clock& clock_;
   std::string run_;
   Holder me_;

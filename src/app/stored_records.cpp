@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/stored_records.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include "app/numbered_entries.hpp"
 
 namespace belay::app {
 
 namespace {
 
 constexpr int most_collisions = 100;
-constexpr std::size_t digits = 8;
 
 class StoredRecords final : public Records {
  public:
@@ -18,26 +17,20 @@ class StoredRecords final : public Records {
       : store_(store), prefix_(std::move(prefix)) {}
 
   Result<std::optional<std::string>> read(const std::string& name) override {
-    for (;;) {
-      TRY_LET(const auto all, objects(name));
-      if (all.empty()) return std::optional<std::string>();
-      auto text = store_.get(all.back());
-      // Replaced since the listing, by a later one.
-      if (!text && text.error().fault == Fault::missing) continue;
-      if (!text) return std::move(text).error();
-      return std::optional(std::move(*text));
-    }
+    TRY_LET(auto latest, entries(name).latest());
+    if (!latest) return std::optional<std::string>();
+    return std::optional(std::move(latest->text));
   }
 
   Status write(const std::string& name, std::string_view text) override {
+    auto record = entries(name);
     for (int collision = 0; collision < most_collisions; ++collision) {
-      TRY_LET(const auto all, objects(name));
-      TRY_LET(const auto last, all.empty() ? Result<std::int64_t>(0) : number_of(all.back()));
-      Status put = store_.put(fmt::format("{}{}/{:08}", prefix_, name, last + 1), text);
+      TRY_LET(const auto all, record.numbers());
+      const auto next = (all.empty() ? 0 : all.back()) + 1;
+      Status put = record.put(next, text);
       if (!put && put.error().fault == Fault::conflict) continue;
       TRY(std::move(put));
-      // One that stays is older than what counts: nobody reads it.
-      for (const auto& object : all) static_cast<void>(store_.remove(object).ok());
+      record.remove_below(next, all);
       return {};
     }
     return fail(Fault::busy, name + " is written by others all the time");
@@ -45,8 +38,9 @@ class StoredRecords final : public Records {
 
   // The one that counts goes last: no older one comes to light.
   Status remove(const std::string& name) override {
-    TRY_LET(const auto all, objects(name));
-    for (const auto& object : all) TRY(store_.remove(object));
+    auto record = entries(name);
+    TRY_LET(const auto all, record.numbers());
+    for (const auto number : all) TRY(record.remove(number));
     return {};
   }
 
@@ -68,19 +62,7 @@ class StoredRecords final : public Records {
   }
 
  private:
-  static Result<std::int64_t> number_of(const std::string& object) {
-    const auto text = object.substr(object.rfind('/') + 1);
-    if (text.size() != digits || text.find_first_not_of("0123456789") != std::string::npos)
-      return fail(Fault::corrupt, object + " is not what Belay writes");
-    return std::stoll(text);
-  }
-
-  Result<std::vector<std::string>> objects(const std::string& name) {
-    TRY_LET(const auto all, store_.list(prefix_ + name + "/"));
-    std::vector<std::string> names;
-    for (const auto& object : all) names.push_back(object.name);
-    return names;
-  }
+  NumberedEntries entries(const std::string& name) { return {store_, prefix_ + name + "/"}; }
 
   storage::Storage& store_;
   std::string prefix_;
