@@ -43,8 +43,6 @@ Error errno_error(int code, std::string what) {
   return fail(fault, what + ": " + std::generic_category().message(code));
 }
 
-namespace {
-
 Status write_all(int fd, std::string_view content, const Path& path) {
   while (!content.empty()) {
     const ssize_t n = ::write(fd, content.data(), content.size());
@@ -54,6 +52,8 @@ Status write_all(int fd, std::string_view content, const Path& path) {
   }
   return {};
 }
+
+namespace {
 
 Status write_and_sync(const Path& temporary, std::string_view content, mode_t mode) {
   Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));

@@ -42,6 +42,9 @@ Result<std::string> read_file(const Path& path, std::size_t limit = std::size_t{
 // and the temporary file is gone. Safe to repeat.
 Status write_file(const Path& path, std::string_view content, mode_t mode = 0600);
 
+// All of it, where the descriptor stands. A failure may leave a part of it; `path` is for its text.
+Status write_all(int fd, std::string_view content, const Path& path);
+
 // Creates it and its parents; new ones get `mode`. Fine when it is there already.
 Status make_folder(const Path& path, mode_t mode = 0700);
 // Removes a whole tree; fine when it is not there.

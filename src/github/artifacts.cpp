@@ -46,15 +46,7 @@ class NewFile {
     fd_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     return fd_ ? Status() : Status(errno_error(errno, "cannot create " + path_.string()));
   }
-  Status add(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return errno_error(errno, "cannot write " + path_.string());
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-  }
+  Status add(std::string_view bytes) { return write_all(fd_.get(), bytes, path_); }
   void keep() { kept_ = true; }
 
  private:

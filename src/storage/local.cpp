@@ -23,16 +23,6 @@ namespace {
 // Half-written objects live here; its leading dot is not possible in an object's name.
 constexpr const char* incoming_folder = ".incoming";
 
-Status write_all(int fd, std::string_view content, const Path& path) {
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error(errno, "cannot write " + path.string());
-    content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
 Result<std::string> read_part(int fd, const Path& path, std::uint64_t from, std::uint64_t count) {
   struct stat facts {};
   if (::fstat(fd, &facts) != 0) return errno_error(errno, "cannot look at " + path.string());

@@ -2,6 +2,7 @@
 // Variables that belay.yaml gives to services on platforms: what is set, what is left alone, and
 // what a way back does with them.
 #include "tests/target/railway_subject.hpp"
+#include "tests/target/sweeps.hpp"
 #include "tests/target/vercel_subject.hpp"
 
 namespace belay::contract {
@@ -24,10 +25,9 @@ struct RailwayVariables : ::testing::Test {
     TRY(on.target().prepare(version, artifact, "key", {}, {}));
     return on.target().activate(version, env, "a-" + version.release, {}, {});
   }
-  Status there_and_back() {
-    TRY(ship(v1, "aaa1", first));
-    TRY(ship(v2, "bbb2", second));
-    return on.target().go_back(v1, first, "b-1", {}, {});
+  Steps there_and_back() {
+    return {[this] { return ship(v1, "aaa1", first); }, [this] { return ship(v2, "bbb2", second); },
+            [this] { return on.target().go_back(v1, first, "b-1", {}, {}); }};
   }
   VariableNames compared(const Environment& wanted) {
     auto names = on.target().variables(wanted, {});
@@ -116,44 +116,14 @@ TEST_F(RailwayVariables, WhatNeverLeftGetsItsVariablesBack) {
 struct RailwayVariablesTrouble : RailwayVariables, ::testing::WithParamInterface<std::size_t> {};
 
 TEST_P(RailwayVariablesTrouble, WhateverHappensToARequestTheyAreSetAndNothingIsDoubled) {
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  expect_back_at_first();
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("at request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(
-        belay::testing::only(number, belay::testing::every_fault().at(GetParam())));
-    const auto done = there_and_back();
-    EXPECT_TRUE(done) << done.error().message();
-    expect_back_at_first();
-  }
+  in_trouble_at_each_request(on, there_and_back(), belay::testing::every_fault().at(GetParam()),
+                             [this] { expect_back_at_first(); });
 }
 INSTANTIATE_TEST_SUITE_P(Faults, RailwayVariablesTrouble,
                          ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
 
 TEST_F(RailwayVariables, WhereverItDiesWhoeverGoesOnSetsThemAndDoublesNothing) {
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("dead after request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(belay::testing::dead_after(number));
-    const auto steps = std::vector<std::function<Status()>>{
-        [this] { return ship(v1, "aaa1", first); }, [this] { return ship(v2, "bbb2", second); },
-        [this] { return on.target().go_back(v1, first, "b-1", {}, {}); }};
-    for (const auto& step : steps) {
-      auto done = step();
-      if (!done) {
-        on.stand_in.proxy().plan({});
-        on.remake();
-        done = step();
-      }
-      EXPECT_TRUE(done) << done.error().message();
-    }
-    on.stand_in.proxy().plan({});
-    expect_back_at_first();
-  }
+  dead_after_each_request(on, there_and_back(), [this] { expect_back_at_first(); });
 }
 
 struct VercelVariables : ::testing::Test {
@@ -169,12 +139,12 @@ struct VercelVariables : ::testing::Test {
     artifact.variables = env;
     return on.target().prepare(version, artifact, "key-" + version.release, {}, {});
   }
-  Status there_and_back() {
-    TRY(prepare(v1, one));
-    TRY(on.target().activate(v1, one, "a-1", {}, {}));
-    TRY(prepare(v2, two));
-    TRY(on.target().activate(v2, two, "a-2", {}, {}));
-    return on.target().go_back(v1, one, "b-1", {}, {});
+  Steps there_and_back() {
+    return {[this] { return prepare(v1, one); },
+            [this] { return on.target().activate(v1, one, "a-1", {}, {}); },
+            [this] { return prepare(v2, two); },
+            [this] { return on.target().activate(v2, two, "a-2", {}, {}); },
+            [this] { return on.target().go_back(v1, one, "b-1", {}, {}); }};
   }
   Json there() {
     Json all = Json::object();
@@ -246,48 +216,22 @@ TEST_F(VercelVariables, WhatIsAnotherEnvironmentsTooIsNotChanged) {
 struct VercelVariablesTrouble : VercelVariables, ::testing::WithParamInterface<std::size_t> {};
 
 TEST_P(VercelVariablesTrouble, WhateverHappensToARequestTheyAreSetOnce) {
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  expect_back_at_first();
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("at request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(
-        belay::testing::only(number, belay::testing::every_fault().at(GetParam())));
-    const auto done = there_and_back();
-    EXPECT_TRUE(done) << done.error().message();
-    expect_back_at_first();
-  }
+  in_trouble_at_each_request(on, there_and_back(), belay::testing::every_fault().at(GetParam()),
+                             [this] { expect_back_at_first(); });
 }
 INSTANTIATE_TEST_SUITE_P(Faults, VercelVariablesTrouble,
                          ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
 
+// The way back is over before they are set for later deployments: it does not wait for that.
 TEST_F(VercelVariables, WhereverItDiesWhoeverGoesOnSetsThemOnce) {
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("dead after request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(belay::testing::dead_after(number));
-    const auto steps = std::vector<std::function<Status()>>{
-        [this] { return prepare(v1, one); },
-        [this] { return on.target().activate(v1, one, "a-1", {}, {}); },
-        [this] { return prepare(v2, two); },
-        [this] { return on.target().activate(v2, two, "a-2", {}, {}); }};
-    for (const auto& step : steps) {
-      auto done = step();
-      if (!done) {
-        on.stand_in.proxy().plan({});
-        on.remake();
-        done = step();
-      }
-      EXPECT_TRUE(done) << done.error().message();
-    }
-    on.stand_in.proxy().plan({});
-    const auto back = on.target().go_back(v1, one, "b-1", {}, {});
-    EXPECT_TRUE(back) << back.error().message();
+  auto there_only = there_and_back();
+  const auto back = there_only.back();
+  there_only.pop_back();
+  dead_after_each_request(on, there_only, [&] {
+    const auto done = back();
+    EXPECT_TRUE(done) << done.error().message();
     expect_back_at_first();
-  }
+  });
 }
 
 struct VercelPreview : VercelVariables {

@@ -2,6 +2,7 @@
 // The Railway target on a stand-in that holds each request against Railway's schema, by the
 // contract and in trouble.
 #include "tests/target/railway_subject.hpp"
+#include "tests/target/sweeps.hpp"
 
 namespace belay::contract {
 namespace {
@@ -37,12 +38,10 @@ struct Railway : ::testing::Test {
     return on.target().activate(version, {}, "a-" + version.release + key, {}, {});
   }
   // Two releases, and back to the first.
-  Status there_and_back() {
-    TRY(prepare(v1, "aaa1"));
-    TRY(activate(v1));
-    TRY(prepare(v2, "bbb2"));
-    TRY(activate(v2));
-    return on.target().go_back(v1, {}, "b-1", {}, {});
+  Steps there_and_back() {
+    return {[this] { return prepare(v1, "aaa1"); }, [this] { return activate(v1); },
+            [this] { return prepare(v2, "bbb2"); }, [this] { return activate(v2); },
+            [this] { return on.target().go_back(v1, {}, "b-1", {}, {}); }};
   }
   std::vector<std::string> commits() {
     std::vector<std::string> found;
@@ -183,18 +182,9 @@ struct RailwayTrouble : RailwayOrigins,
 TEST_P(RailwayTrouble, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
   const auto [origin, number_of_fault] = GetParam();
   from(origin);
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  expect_all_well();
-  const auto fault = belay::testing::every_fault().at(number_of_fault);
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("at request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(belay::testing::only(number, fault));
-    const auto done = there_and_back();
-    EXPECT_TRUE(done) << done.error().message();
-    expect_all_well();
-  }
+  in_trouble_at_each_request(on, there_and_back(),
+                             belay::testing::every_fault().at(number_of_fault),
+                             [this] { expect_all_well(); });
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -206,31 +196,7 @@ struct RailwayDeath : RailwayOrigins, ::testing::WithParamInterface<Origin> {};
 
 TEST_P(RailwayDeath, WhereverItDiesWhoeverGoesOnDoublesNothing) {
   from(GetParam());
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("dead after request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(belay::testing::dead_after(number));
-    // Who goes on begins with the step that was under way, never with one that is over.
-    const auto steps = std::vector<std::function<Status()>>{
-        [this] { return prepare(v1, "aaa1"); }, [this] { return activate(v1); },
-        [this] { return prepare(v2, "bbb2"); }, [this] { return activate(v2); },
-        [this] { return on.target().go_back(v1, {}, "b-1", {}, {}); }};
-    bool dead = false;
-    for (const auto& step : steps) {
-      auto done = step();
-      if (!done && !dead) {
-        dead = true;
-        on.stand_in.proxy().plan({});
-        on.remake();
-        done = step();
-      }
-      EXPECT_TRUE(done) << done.error().message();
-    }
-    on.stand_in.proxy().plan({});
-    expect_all_well();
-  }
+  dead_after_each_request(on, there_and_back(), [this] { expect_all_well(); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Origins, RailwayDeath, ::testing::Values(Origin::commit, Origin::files));

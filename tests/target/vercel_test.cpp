@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Vercel target on a stand-in that follows Vercel's published API, by the contract and in
 // trouble.
+#include "tests/target/sweeps.hpp"
 #include "tests/target/vercel_subject.hpp"
 
 namespace belay::contract {
@@ -155,37 +156,16 @@ TEST_F(Vercel, AStopLeavesTheBuildAndTheSameKeyFindsItAgain) {
 struct VercelTrouble : Vercel, ::testing::WithParamInterface<std::size_t> {};
 
 TEST_P(VercelTrouble, WhateverHappensToARequestNothingIsDoubledAndItIsDone) {
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  expect_all_well();
-  const auto fault = belay::testing::every_fault().at(GetParam());
-  for (int number = 1; number <= requests; ++number) {
-    SCOPED_TRACE("at request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(belay::testing::only(number, fault));
-    const auto done = there_and_back();
-    EXPECT_TRUE(done) << done.error().message();
-    expect_all_well();
-  }
+  in_trouble_at_each_request(on, {[this] { return there_and_back(); }},
+                             belay::testing::every_fault().at(GetParam()),
+                             [this] { expect_all_well(); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, VercelTrouble,
                          ::testing::Range<std::size_t>(0, belay::testing::every_fault().size()));
 
 TEST_F(Vercel, WhereverItDiesWhoeverGoesOnDoublesNothing) {
-  ASSERT_TRUE(there_and_back());
-  const int requests = on.stand_in.proxy().count();
-  for (int number = 1; number < requests; ++number) {
-    SCOPED_TRACE("dead after request " + std::to_string(number));
-    on.reset();
-    on.stand_in.proxy().plan(belay::testing::dead_after(number));
-    EXPECT_FALSE(there_and_back());
-    on.stand_in.proxy().plan({});
-    on.remake();
-    const auto done = there_and_back();
-    EXPECT_TRUE(done) << done.error().message();
-    expect_all_well();
-  }
+  dead_after_each_request(on, {[this] { return there_and_back(); }}, [this] { expect_all_well(); });
 }
 
 }  // namespace
