@@ -134,9 +134,11 @@ Status note_preview(Desk& desk, Plan& plan, const std::string& environment, cons
   if (lost && !data.point.empty() && !data.run.empty() && desk.project.spec.github) {
     const auto fetched = fetch_point_of_run(desk, environment, data.point, data.run);
     if (!fetched) {
-      return fail(preview.error().fault,
-                  fmt::format("{}; and from GitHub's artifacts: {}", preview.error().message(),
-                              fetched.error().message()));
+      return fail(
+          preview.error().fault,
+          fmt::format("{}; and from GitHub's artifacts: {}; without the data: belay rollback "
+                      "--code-only",
+                      preview.error().message(), fetched.error().message()));
     }
     plan.notes["fetched"] = fmt::format(
         "{} was not whole in the vault: it was taken from the artifact {} of GitHub's, "
