@@ -142,9 +142,7 @@ Result<BackupFile> export_backup(Desk& desk, const Works& works, const std::stri
   TRY(verify_file(desk, part.path(), point, *key, progress, std::move(stop)).in(name));
   TRY_LET(made.sha256, sha256_of(part.path()));
   made.bytes = std::filesystem::file_size(part.path(), code);
-  if (::renameat2(AT_FDCWD, part.path().c_str(), AT_FDCWD, made.path.c_str(), RENAME_NOREPLACE) !=
-      0)
-    return errno_error(errno, "cannot name it " + made.path.string());
+  TRY(move_if_absent(part.path(), made.path));
   TRY(sync_folder(folder));
   return made;
 }
@@ -184,9 +182,9 @@ Result<Fetched> fetch_backup(Desk& desk, const Works& works, const std::string& 
   TRY(make_folder(work));
   for (const auto& artifact : artifacts) {
     const Passing here(work / ("fetched-" + desk.world().random.hex(8)));
-    auto point = repository->download(artifact, here.path(), stop);
-    auto imported = point ? import_backup(desk, works, here.path(), "", progress, stop)
-                          : Result<vault::Point>(point.error());
+    const auto downloaded = repository->download(artifact, here.path(), stop);
+    auto imported = downloaded ? import_backup(desk, works, here.path(), "", progress, stop)
+                               : Result<vault::Point>(downloaded.error());
     if (imported) return Fetched{artifact.name, artifact.sha256, std::move(imported).value()};
     why = imported.error();
     if (!is_of_the_file(why)) break;

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
@@ -65,6 +66,19 @@ Status write_and_sync(const Path& temporary, std::string_view content, mode_t mo
 }
 
 }  // namespace
+
+Status move_if_absent(const Path& from, const Path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  // Not every file system knows how to rename so: then a second link.
+  if (errno == EINVAL || errno == ENOSYS) {
+    if (::link(from.c_str(), to.c_str()) == 0) {
+      ::unlink(from.c_str());
+      return {};
+    }
+  }
+  if (errno == EEXIST) return fail(Fault::conflict, to.string() + " is there already");
+  return errno_error(errno, "cannot put " + to.string() + " in its place");
+}
 
 Result<std::string> read_file(const Path& path, std::size_t limit) {
   Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -45,6 +45,9 @@ Status write_file(const Path& path, std::string_view content, mode_t mode = 0600
 // All of it, where the descriptor stands. A failure may leave a part of it; `path` is for its text.
 Status write_all(int fd, std::string_view content, const Path& path);
 
+// Within one file system. conflict: `to` is there already, and both stay as they are.
+Status move_if_absent(const Path& from, const Path& to);
+
 // Creates it and its parents; new ones get `mode`. Fine when it is there already.
 Status make_folder(const Path& path, mode_t mode = 0700);
 // Removes a whole tree; fine when it is not there.

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <limits>
 #include <mutex>
 #include <system_error>
@@ -40,19 +39,6 @@ Result<std::string> read_part(int fd, const Path& path, std::uint64_t from, std:
   }
   content.resize(got);
   return content;
-}
-
-// Moves without replacing. Not every file system knows how to rename so: then a second link.
-Status move_if_absent(const Path& from, const Path& to) {
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
-  if (errno == EINVAL || errno == ENOSYS) {
-    if (::link(from.c_str(), to.c_str()) == 0) {
-      ::unlink(from.c_str());
-      return {};
-    }
-  }
-  if (errno == EEXIST) return fail(Fault::conflict, to.string() + " is there already");
-  return errno_error(errno, "cannot put " + to.string() + " in its place");
 }
 
 class Local final : public Storage {
