@@ -98,6 +98,7 @@ class HttpServer::Wire {
   Wire& operator=(const Wire&) = delete;
 
   bool open() const { return open_; }
+  // False: the client is gone, or the server is to end.
   bool put(std::string_view bytes) {
     while (!bytes.empty() && open_ && !stop_.stop_requested()) {
       const auto n = ssl_ != nullptr ? SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()))
@@ -105,7 +106,7 @@ class HttpServer::Wire {
       if (n <= 0) return open_ = false;
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
-    return open_;
+    return open_ && !stop_.stop_requested();
   }
   // More bytes of the request; empty at the end.
   std::string get() {
