@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "app/on_github.hpp"
-#include "app/trust.hpp"
 #include "base/hash.hpp"
 #include "engine/loaded.hpp"
 #include "engine/points.hpp"
@@ -98,23 +97,11 @@ Status verify_file(Desk& desk, const Path& path, const std::string& point, const
   return fail(Fault::corrupt, "what was written does not read back: " + report.problems.front());
 }
 
-Result<std::unique_ptr<github::Repository>> repository_of(Desk& desk) {
-  const auto& project = desk.project;
-  if (!project.spec.github)
-    return fail(Fault::invalid, "belay.yaml has no github:, where files of workflows could be");
-  Secrets secrets(project.spec.secrets, project.folder, project.env, project.on_secret);
-  TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
-  return repository_on_github(project.env, *project.spec.github, project.folder.string(), secrets,
-                              desk.world().clock, desk.world().random, std::move(trust));
-}
-
 // Another file under the same name may be a good one.
 bool is_of_the_file(const Error& error) {
   return error.fault == Fault::corrupt || error.fault == Fault::denied ||
          error.fault == Fault::refused;
 }
-
-}  // namespace
 
 Result<std::string> backup_file_name(Desk& desk, const vault::Point& point) {
   if (point.run.empty() || point.origin.empty()) return file_name("", point.name);
@@ -123,6 +110,8 @@ Result<std::string> backup_file_name(Desk& desk, const vault::Point& point) {
   TRY_LET(const auto run, engine::load_run(*desk.journal, point.run));
   return file_name(run.plan.live, point.name);
 }
+
+}  // namespace
 
 Result<BackupFile> export_backup(Desk& desk, const Works& works, const std::string& point,
                                  const Path& folder, const vault::OnProgress& progress,
@@ -172,7 +161,7 @@ Result<vault::Point> import_backup(Desk& desk, const Works& works, const Path& f
 
 Result<Fetched> fetch_backup(Desk& desk, const Works& works, const std::string& name,
                              const vault::OnProgress& progress, std::stop_token stop) {
-  TRY_LET(const auto repository, repository_of(desk));
+  TRY_LET(const auto repository, repository_of_project(desk));
   TRY_LET(auto artifacts, repository->artifacts(name, stop));
   if (artifacts.size() > most_tried) artifacts.resize(most_tried);
   Error why = fail(Fault::missing, fmt::format("no workflow of {} left a file {} that is still "

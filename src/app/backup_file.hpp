@@ -7,19 +7,16 @@
 
 namespace belay::app {
 
-// "prod-20261123-101500.rp-7.backup": the release that was live when run 7 took it, as this journal
-// knows, so the one whose data it is; "rp-7.backup" where none was, or the point is no run's of
-// this journal.
-Result<std::string> backup_file_name(Desk& desk, const vault::Point& point);
-
 struct BackupFile {
   Path path;
   std::string sha256;
   std::uint64_t bytes = 0;
   vault::Point point;
 };
-// In `folder`, which is made. Read back, decrypted and counted before it gets its name. Nothing is
-// left of one that fails; conflict when there is such a file.
+// In `folder`, which is made. Its name is "prod-20261123-101500.rp-7.backup": the release that was
+// live when run 7 took the point, as this journal knows, so the one whose data it is; "rp-7.backup"
+// where none was, or the point is no run's of this journal. Read back, decrypted and counted before
+// it gets its name. Nothing is left of one that fails; conflict when there is such a file.
 Result<BackupFile> export_backup(Desk& desk, const Works& works, const std::string& point,
                                  const Path& folder, const vault::OnProgress& progress,
                                  std::stop_token stop);

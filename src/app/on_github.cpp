@@ -216,6 +216,16 @@ std::string job_page(const Getenv& env) {
   return fmt::format("{}/{}/actions/runs/{}", server, name, id);
 }
 
+Result<std::unique_ptr<github::Repository>> repository_of_project(Desk& desk) {
+  const auto& project = desk.project;
+  if (!project.spec.github)
+    return fail(Fault::invalid, "belay.yaml has no github:, where files of workflows could be");
+  Secrets secrets(project.spec.secrets, project.folder, project.env, project.on_secret);
+  TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
+  return repository_on_github(project.env, *project.spec.github, project.folder.string(), secrets,
+                              desk.world().clock, desk.world().random, std::move(trust));
+}
+
 Result<OnGithub> on_github(Desk& desk, const Plan& plan, const engine::Site& site,
                            const ConfigTexts& texts, std::shared_ptr<Secrets> secrets) {
   OnGithub on;

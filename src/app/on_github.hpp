@@ -19,6 +19,9 @@ Result<std::unique_ptr<github::Repository>> repository_on_github(const Getenv& e
                                                                  Secrets& secrets, Clock& clock,
                                                                  Random& random, net::Trust trust);
 
+// The project's own, as its belay.yaml and environment name it. invalid: it has no github:.
+Result<std::unique_ptr<github::Repository>> repository_of_project(Desk& desk);
+
 struct OnGithub {
   std::vector<std::unique_ptr<notify::Notifier>> followers;
   std::function<Result<Json>(const pipeline::Plan& plan, std::stop_token stop)> reviews;

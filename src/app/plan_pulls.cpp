@@ -3,7 +3,6 @@
 #include <map>
 
 #include "app/on_github.hpp"
-#include "app/trust.hpp"
 
 namespace belay::app {
 
@@ -32,15 +31,9 @@ Result<Json> pulls_between(github::Repository& repository, source::Source& sourc
 }  // namespace
 
 void note_pulls(Desk& desk, source::Source& source, pipeline::Plan& plan, const std::string& from) {
-  const auto& project = desk.project;
-  if (!project.spec.github || from.empty() || from == plan.commit) return;
-  Secrets secrets(project.spec.secrets, project.folder, project.env, project.on_secret);
+  if (!desk.project.spec.github || from.empty() || from == plan.commit) return;
   const auto read = [&]() -> Result<Json> {
-    TRY_LET(auto trust, trust_of(project.spec.tls, project.folder, *desk.machine));
-    TRY_LET(
-        const auto repository,
-        repository_on_github(project.env, *project.spec.github, project.folder.string(), secrets,
-                             desk.world().clock, desk.world().random, std::move(trust)));
+    TRY_LET(const auto repository, repository_of_project(desk));
     return pulls_between(*repository, source, from, plan.commit);
   };
   auto pulls = read();

@@ -169,7 +169,6 @@ TEST_F(BackupFile, ComesFromWhatAWorkflowLeftAtGitHub) {
                   github.direct_url()));
   export_it();
   github.tell("artifact?name=a.backup&path=" + file.string());
-  const auto good = read_file(file).value();
   lose_vault();
   const auto fetch = [&] {
     return project.belay({"backup", "import", "a.backup", "--github"},

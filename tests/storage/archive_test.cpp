@@ -11,15 +11,7 @@ namespace belay::contract {
 namespace {
 
 std::shared_ptr<storage::Storage> make_archive_store() {
-  struct Kept {
-    ScratchFolder folder;
-    std::unique_ptr<storage::Storage> store;
-  };
-  auto folder = ScratchFolder::make("belay-store");
-  auto kept = std::make_shared<Kept>(Kept{std::move(folder).value(), nullptr});
-  kept->store = storage::make_archive(kept->folder.path() / "deep/one.backup");
-  storage::Storage* const store = kept->store.get();
-  return {std::move(kept), store};
+  return in_scratch("deep/one.backup", storage::make_archive);
 }
 
 INSTANTIATE_TEST_SUITE_P(Archive, StorageContract, ::testing::Values(&make_archive_store));

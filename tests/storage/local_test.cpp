@@ -18,15 +18,7 @@ std::shared_ptr<storage::Storage> make_fake() {
 }
 
 std::shared_ptr<storage::Storage> make_local_store() {
-  struct Kept {
-    ScratchFolder folder;
-    std::unique_ptr<storage::Storage> store;
-  };
-  auto folder = ScratchFolder::make("belay-store");
-  auto kept = std::make_shared<Kept>(Kept{std::move(folder).value(), nullptr});
-  kept->store = storage::make_local(kept->folder.path() / "vault");
-  storage::Storage* const store = kept->store.get();
-  return {std::move(kept), store};
+  return in_scratch("vault", storage::make_local);
 }
 
 INSTANTIATE_TEST_SUITE_P(Fake, StorageContract, ::testing::Values(&make_fake));
